@@ -1,0 +1,288 @@
+"""`fidelio COMMAND [overrides]`: picks conf/COMMAND.yaml and sim/commands/COMMAND.py.
+
+Nothing heavy is imported before a command is known to need it. A command is one line of `COMMANDS`,
+a module in `sim.commands` with `main`, and, if it takes a configuration, a file in `conf/`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+from sim.errors import ConfigError, FidelioError, Interrupted, StoreError
+
+if TYPE_CHECKING:
+    from sim.config.load import Composer
+
+
+class Command(NamedTuple):
+    """A command of `fidelio`."""
+
+    summary: str
+    module: str
+    composed: bool = True
+    """Takes overrides and gets a configuration; else it gets its arguments as they are."""
+
+
+COMMANDS = {
+    "run": Command("one plan against a baseline", "sim.commands.run"),
+    "compare": Command("several plans side by side", "sim.commands.compare"),
+    "list": Command("what is shipped: scenarios, markets, plans, levers", "sim.commands.listing",
+                    composed=False),
+}  # fmt: skip
+
+USAGE = """\
+Simulates how customers' loyalty answers a company's plan, and what the plan earns.
+
+usage: fidelio COMMAND [KEY=VALUE ...] [options]
+
+commands:
+{commands}
+
+  fidelio COMMAND --help    what a command takes
+  fidelio --version         the version
+  --debug                   with any command: show the traceback of an error
+
+examples:
+  fidelio run scenario=retail_three_phase
+  fidelio run scenario=retail_three_phase plan=today customers=2000 replications=4
+  fidelio compare scenario=retail_three_phase plans=[today,three_phase]
+  fidelio list levers
+"""
+
+COMMAND_USAGE = """\
+fidelio {name}: {summary}
+
+usage: fidelio {name} [KEY=VALUE ...] [options]
+
+choices, each a name or a path to a YAML file (`baseline` chooses from the plans, too):
+{groups}
+
+settings:
+{settings}
+
+Any other setting goes by its path: market.rate.mean=0.9, market.brands.focal.price=1.05,
+lever.data_platform.carry_over=0.5, finance.gross_margin={{uniform:[0.2,0.3]}}.
+
+options:
+  --cfg {{job,hydra,all}}     print the composed configuration and stop
+  -m, --multirun            run every combination of values given as a,b,c
+  --config-dir FOLDER       a folder with market/, plan/, lever/, scenarios/ ... of your own
+  --info {{all,defaults,defaults-tree,config,plugins,searchpath}}
+                            print how the configuration came about and stop
+  --debug                   show the traceback of an error
+  hydra.run.dir=FOLDER      where results go; else outputs/{name}/DATE/TIME
+
+examples:
+{examples}
+"""
+EXAMPLES = {
+    "run": (
+        "scenario=retail_three_phase",
+        "scenario=retail_three_phase plan=my_plan.yaml customers=5000",
+        "market=online_retail plan=service_first baseline=today quarters=16",
+        "scenario=retail_three_phase replications=16 finance.gross_margin=0.2,0.25,0.3 -m",
+    ),
+    "compare": (
+        "scenario=retail_three_phase plans=[today,three_phase,service_first,promotion_first]",
+        "plans=[three_phase,my_plan.yaml] replications=16",
+    ),
+}
+
+
+class _StoppedError(BaseException):
+    """Carries an error through Hydra, which prints and rewraps every Exception of a job."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(message, allowed=f"what {self.prog} --help shows")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the command line says and return the exit code.
+
+    That is 0, 2 for an error of the user (one message on standard error), or 130 after Ctrl-C.
+    """
+    given = sys.argv[1:] if argv is None else argv
+    debug = "--debug" in given
+    try:
+        _dispatch([argument for argument in given if argument != "--debug"])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output has seen enough; Python's own flush at the end must not complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt as error:
+        return _report(Interrupted("interrupted").with_traceback(error.__traceback__), debug)
+    except FidelioError as error:
+        return _report(error, debug)
+    return 0
+
+
+def _report(error: FidelioError, debug: bool) -> int:
+    if debug:
+        traceback.print_exception(error)
+    print(f"fidelio: {error}", file=sys.stderr)
+    return error.exit_code
+
+
+def _dispatch(arguments: list[str]) -> None:
+    if not arguments or arguments[0] in {"-h", "--help", "help"}:
+        lines = [f"  {name:<10}{command.summary}" for name, command in COMMANDS.items()]
+        print(USAGE.format(commands="\n".join(lines)), end="")
+    elif arguments[0] == "--version":
+        print(f"fidelio {_version()}")
+    elif arguments[0] not in COMMANDS:
+        raise ConfigError(f"no such command: {arguments[0]}", value=arguments[0], known=COMMANDS)
+    else:
+        name, *rest = arguments
+        if COMMANDS[name].composed:
+            _study(name, rest)
+        else:
+            importlib.import_module(COMMANDS[name].module).main(rest)
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("fidelio")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+# --- commands that take a configuration ----------------------------------------------------------
+
+
+def _study(name: str, arguments: Sequence[str]) -> None:
+    options = _parser(name).parse_intermixed_args(arguments)
+    if options.help:
+        print(_command_help(name), end="")
+        return
+    from sim.config.load import Composer
+
+    with Composer(name, options.config_dir) as composer:
+        overrides = composer.translate(options.overrides)
+        if options.cfg == "job":
+            from omegaconf import OmegaConf
+
+            print(OmegaConf.to_yaml(OmegaConf.create(composer.data(overrides))), end="")
+            return
+        flags = [f"--{flag}={getattr(options, flag)}" for flag in ("cfg", "info")
+                 if getattr(options, flag)]  # fmt: skip
+        if options.multirun:
+            flags.append("--multirun")
+        if not flags:
+            composer.config(overrides)  # before Hydra makes the folder of a run that cannot be
+        _through_hydra(composer, flags, overrides)
+
+
+def _parser(name: str) -> _Parser:
+    parser = _Parser(prog=f"fidelio {name}", add_help=False, allow_abbrev=False)
+    parser.add_argument("overrides", nargs="*")
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("-m", "--multirun", action="store_true")
+    parser.add_argument("-c", "--cfg", choices=("job", "hydra", "all"))
+    parser.add_argument("-i", "--info", nargs="?", const="all")
+    parser.add_argument("-cd", "--config-dir", action="append", default=[])
+    return parser
+
+
+def _through_hydra(composer: Composer, flags: Sequence[str], overrides: Sequence[str]) -> None:
+    """Let Hydra make the folder, or the folders of a sweep, and call the command in each."""
+    import hydra
+
+    from sim.config.load import COMPOSITION_ERRORS
+
+    def job(_: Any) -> None:
+        try:
+            _job(composer, sweep="--multirun" in flags)
+        except Exception as error:
+            raise _StoppedError(error) from error
+
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints errors itself and exits with 1
+    before, sys.argv = sys.argv, ["fidelio", *flags, composer.search_path, *overrides]
+    try:
+        hydra.main(str(composer.conf), composer.command, version_base="1.3")(job)()
+    except _StoppedError as stopped:
+        raise stopped.error from None
+    except COMPOSITION_ERRORS as error:
+        raise composer.explain(error) from error
+    except OSError as error:
+        raise _no_folder(error.filename, error) from error
+    finally:
+        sys.argv = before
+
+
+def _job(composer: Composer, *, sweep: bool) -> None:
+    from hydra.core.hydra_config import HydraConfig
+
+    job = HydraConfig.get()
+    folder, overrides = Path(job.runtime.output_dir), list(job.overrides.task)
+    _check_writable(folder)
+    config = composer.config(overrides)
+    command_line = composer.command_line(overrides)
+    if sweep:
+        print(f"[{job.job.num}] {command_line}", flush=True)
+    importlib.import_module(COMMANDS[composer.command].module).main(config, folder, command_line)
+
+
+def _check_writable(folder: Path) -> None:
+    """Raise StoreError now rather than after a long run."""
+    from tempfile import TemporaryFile
+
+    try:
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise _no_folder(folder, error) from error
+
+
+def _no_folder(folder: object, error: OSError) -> StoreError:
+    return StoreError(f"cannot write into the output folder {folder}: {error.strerror}")
+
+
+# --- help ----------------------------------------------------------------------------------------
+
+
+def _command_help(name: str) -> str:
+    from sim.config.files import GROUPS, choices
+
+    groups = [f"  {group:<10}{', '.join(choices(group))}" for group in GROUPS]
+    examples = [f"  fidelio {name} {line}" for line in EXAMPLES.get(name, ())]
+    return COMMAND_USAGE.format(
+        name=name,
+        summary=COMMANDS[name].summary,
+        groups="\n".join(groups),
+        settings="\n".join(_settings(name)),
+        examples="\n".join(examples),
+    )
+
+
+def _settings(name: str) -> list[str]:
+    """Return a line for each number of a study, with its value in conf/ and its range."""
+    from dataclasses import fields
+
+    from sim.config.build import Limits
+    from sim.config.files import config_root, read
+    from sim.config.study import Config
+
+    conf = config_root() / "conf"
+    given = read(conf / "run.yaml") | read(conf / f"{name}.yaml")
+    lines = [
+        f"  {field.name:<13}{given.get(field.name, field.default)!s:<8}"
+        f"{Limits(**field.metadata).allowed}"
+        for field in fields(Config)
+        if field.metadata
+    ]
+    return [*lines, *([f"  plans        {given['plans']}"] if "plans" in given else [])]

@@ -1,0 +1,1 @@
+"""One thin module per command of `fidelio`: `main` does what the command says."""

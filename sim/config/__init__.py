@@ -1,0 +1,1 @@
+"""Typed, frozen, checked configuration: one module per concept, YAML in, dataclasses out."""

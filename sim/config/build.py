@@ -1,0 +1,490 @@
+"""From plain data to frozen dataclasses and back, and what can be asked of a built configuration.
+
+A path names one setting: `market.rate.mean`. An item of a list goes by its `name`, `channel` or
+`measure`, and by its index where it has none or an earlier item has the same:
+`market.brands.focal.price`, `lever.data_platform.effects.match.size`, `market.rate.season.0`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+import math
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from enum import Enum
+from typing import Any, NamedTuple, TypeVar, cast
+
+from sim.config.fields import FORMS, Uncertain
+from sim.config.study import Config
+from sim.errors import ConfigError
+from sim.types import Provenance
+
+T = TypeVar("T")
+
+LABELS = ("name", "channel", "measure")
+BOUNDED = ("triangular", "uniform")
+"""Distributions whose stated ends must lie in the field's range; others are cut off there."""
+
+
+class Limits(NamedTuple):
+    """What a numeric field allows."""
+
+    unit: str = ""
+    low: float = -math.inf
+    high: float = math.inf
+
+    @property
+    def allowed(self) -> str:
+        """The range with its unit, in words."""
+        low, high = f"{self.low:,.10g}", f"{self.high:,.10g}"
+        if math.isinf(self.low) and math.isinf(self.high):
+            words = "a finite number"
+        elif math.isinf(self.high):
+            words = f"{low} or more"
+        else:
+            words = f"{low} to {high}" if math.isfinite(self.low) else f"{high} or less"
+        return f"{words} ({self.unit})" if self.unit else words
+
+
+class Parameter(NamedTuple):
+    """A number that the answer rests on, and where it comes from."""
+
+    path: str
+    value: float
+    kind: Provenance
+    source: str
+
+
+def build(cls: type[T], data: object, key: str = "") -> T:
+    """Return an instance of a dataclass from plain dicts, lists, strings and numbers.
+
+    `key` is the path of the instance itself, for messages.
+
+    Raises
+    ------
+    ConfigError
+        If a key is unknown or missing, a value has the wrong type or lies out of range, or the
+        values contradict each other; it names the whole path.
+    """
+    fields = {field.name: field for field in dataclasses.fields(cast(Any, cls))}
+    if not isinstance(data, Mapping):
+        raise ConfigError(
+            f"{data!r} is no group of settings", key=key, allowed=f"keys {', '.join(fields)}"
+        )
+    for name in data:
+        if name not in fields:
+            raise ConfigError("no such setting", key=join(key, name), known=fields)
+    hints, values = _hints(cast(type, cls)), {}
+    for name, field in fields.items():
+        where = join(key, name)
+        if name in data:
+            values[name] = _value(hints[name], data[name], where, _limits(field.metadata))
+        elif _required(field):
+            raise ConfigError("is missing", key=where, allowed=_wanted(hints[name], field.metadata))
+    _check_provenance(values.get("provenance", {}), join(key, "provenance"))
+    try:
+        return cls(**values)
+    except ConfigError as error:
+        raise _under(key, error) from None
+
+
+def dump(value: object) -> Any:
+    """Return what `build` makes the same value from: dicts, lists, strings and numbers."""
+    if isinstance(value, Uncertain):
+        return value.as_yaml()
+    if isinstance(value, Enum):
+        return _written(value)
+    if dataclasses.is_dataclass(value):
+        return {field.name: dump(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {name: dump(item) for name, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [dump(item) for item in value]
+    return value
+
+
+def configuration_hash(config: Config) -> str:
+    """Return the SHA-256 of all that can move a result: `engine` and `report` are left out."""
+    data = {name: item for name, item in dump(config).items() if name not in {"engine", "report"}}
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+# --- numbers of a built configuration ------------------------------------------------------------
+
+
+def uncertain_parameters(config: Config) -> dict[str, tuple[Uncertain, float, float]]:
+    """Return each number that is not known exactly, by path, with the range of its field."""
+    return {
+        path: (number, limits.low, limits.high)
+        for path, number, limits in _leaves(config, "", Limits())
+        if isinstance(number, Uncertain)
+    }
+
+
+def realise(config: Config, draw: Callable[[str], float]) -> Config:
+    """Return the configuration with each uncertain number drawn.
+
+    `draw` gives a probability for a path; the number becomes that quantile of its distribution,
+    within the range of its field. Parts without uncertain numbers are the same objects as before.
+
+    Raises
+    ------
+    ConfigError
+        If drawn numbers contradict each other.
+    """
+    return cast(Config, _realised(config, "", Limits(), draw))
+
+
+def parameters(config: Config) -> list[Parameter]:
+    """Return every number of the parts that state a provenance, with its kind and source.
+
+    A number takes the longest prefix of its path that the part's `provenance` names; without one it
+    is assumed, by default. A part that stands twice (the first of `plans` is `plan`) counts once.
+    """
+    found, seen = [], []
+    for path, part in _parts(config, ""):
+        if part not in seen:
+            seen.append(part)
+            for name, number, _ in _leaves(part, "", Limits()):
+                found.append(Parameter(join(path, name), number, *_origin(name, part.provenance)))
+    return found
+
+
+def _leaves(value: object, path: str, limits: Limits) -> Iterator[tuple[str, float, Limits]]:
+    if isinstance(value, bool | Enum):
+        return
+    if isinstance(value, int | float):
+        yield path, value, limits
+    for name, item, inner in _items(value, limits):
+        yield from _leaves(item, join(path, name), inner)
+
+
+def _items(value: object, limits: Limits) -> Iterator[tuple[str, Any, Limits]]:
+    """Yield the parts of a value with their names and, for numbers, what they allow."""
+    if dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            yield field.name, getattr(value, field.name), _limits(field.metadata)
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield name, item, limits
+    elif isinstance(value, tuple | list):
+        for name, item in zip(labels(value), value, strict=True):
+            yield name, item, limits
+
+
+def _parts(value: object, path: str) -> Iterator[tuple[str, Any]]:
+    if hasattr(value, "provenance"):
+        yield path, value
+        return
+    for name, item, _ in _items(value, Limits()):
+        yield from _parts(item, join(path, name))
+
+
+def _realised(value: Any, path: str, limits: Limits, draw: Callable[[str], float]) -> Any:
+    if isinstance(value, Uncertain):
+        return value.quantile(draw(path), limits.low, limits.high)
+    parts = [
+        (name, item, _realised(item, join(path, name), inner, draw))
+        for name, item, inner in _items(value, limits)
+    ]
+    if all(new is old for _, old, new in parts):
+        return value
+    if isinstance(value, tuple):
+        return tuple(new for _, _, new in parts)
+    if isinstance(value, Mapping):
+        return {name: new for name, _, new in parts}
+    changes = {name: new for name, old, new in parts if new is not old}
+    try:
+        return dataclasses.replace(value, **changes)
+    except ConfigError as error:
+        raise _under(path, error) from None
+
+
+def _origin(path: str, provenance: Mapping[str, str]) -> tuple[Provenance, str]:
+    names = path.split(".")
+    for length in range(len(names), 0, -1):
+        text = provenance.get(".".join(names[:length]))
+        if text is not None:
+            kind, _, source = text.partition(":")
+            return Provenance(kind.strip()), source.strip()
+    return Provenance.ASSUMED, "default"
+
+
+def _check_provenance(provenance: Mapping[str, str], key: str) -> None:
+    kinds = [kind.value for kind in Provenance]
+    for name, text in provenance.items():
+        kind = text.partition(":")[0].strip()
+        if kind not in kinds:
+            raise ConfigError(
+                f"'{kind}' is no kind of source", key=join(key, name), value=kind, known=kinds
+            )
+
+
+# --- paths ---------------------------------------------------------------------------------------
+
+
+def join(key: str, name: object) -> str:
+    """Return the path of a part: `market` and `rate` make `market.rate`."""
+    return f"{key}.{name}" if key and str(name) else f"{key}{name}"
+
+
+def labels(items: Sequence[object]) -> list[str]:
+    """Return what each item of a list is called in a path; no two are the same."""
+    made: list[str] = []
+    for index, item in enumerate(items):
+        label = _label(item)
+        made.append(str(index) if label is None or label in made else label)
+    return made
+
+
+def _label(item: object) -> str | None:
+    for name in LABELS:
+        given = item.get(name) if isinstance(item, Mapping) else getattr(item, name, None)
+        if isinstance(given, str):
+            return given
+        if isinstance(given, Enum):
+            return _written(given)
+    return None
+
+
+def goes_by_name(key: str) -> bool:
+    """Return whether a path goes through an item of a list by its name, not by its index."""
+    hint: Any = Config
+    for name in key.split("."):
+        kind = typing.get_origin(hint) or hint
+        if kind is tuple and not name.isdigit():
+            return True
+        if kind in {tuple, dict}:
+            hint = typing.get_args(hint)[0 if kind is tuple else 1]
+        elif dataclasses.is_dataclass(kind):
+            hint = _hints(cast(type, kind)).get(name)
+        else:
+            return False
+    return False
+
+
+def find(data: object, path: str) -> tuple[Any, list[str]]:
+    """Return the deepest part of plain data on a path, and the names that are left below it."""
+    names = path.split(".") if path else []
+    while names:
+        if isinstance(data, Mapping) and names[0] in data:
+            data = data[names.pop(0)]
+        elif isinstance(data, list) and _index(data, names[0]) is not None:
+            data = data[cast(int, _index(data, names.pop(0)))]
+        else:
+            break
+    return data, names
+
+
+def assign(data: dict[str, Any], path: str, value: object) -> None:
+    """Set one setting in plain data, making the mappings on its way.
+
+    Raises
+    ------
+    ConfigError
+        If the path names an item that a list does not have, or goes on below a number.
+    """
+    above, _, last = path.rpartition(".")
+    part, rest = find(data, above)
+    for name in rest:
+        if not isinstance(part, dict):
+            break
+        part = part.setdefault(name, {})
+    if isinstance(part, dict):
+        part[last] = value
+        return
+    missing = path.split(".")[: -len(rest) or None] if rest else path.split(".")
+    index = _index(part, last) if isinstance(part, list) and not rest else None
+    if index is None:
+        known = labels(part) if isinstance(part, list) else ()
+        raise ConfigError("no such item", key=".".join(missing), known=known)
+    part[index] = value
+
+
+def canonical(data: object, path: str) -> str:
+    """Return a path with the items of lists by name where it gives an index."""
+    made: list[str] = []
+    for name in path.split("."):
+        part, rest = find(data, ".".join(made))
+        index = _index(part, name) if isinstance(part, list) and not rest else None
+        made.append(name if index is None else labels(part)[index])
+    return ".".join(made)
+
+
+def _index(items: list[Any], name: str) -> int | None:
+    names = labels(items)
+    if name in names:
+        return names.index(name)
+    return int(name) if name.isdigit() and int(name) < len(items) else None
+
+
+# --- reading one value ---------------------------------------------------------------------------
+
+
+@functools.cache
+def _hints(cls: type) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
+
+
+def _limits(metadata: Mapping[str, Any]) -> Limits:
+    return Limits(**metadata) if metadata else Limits()
+
+
+def _required(field: dataclasses.Field[Any]) -> bool:
+    missing = dataclasses.MISSING
+    return field.default is missing and field.default_factory is missing
+
+
+def _wanted(hint: Any, metadata: Mapping[str, Any]) -> str:
+    if metadata:
+        return _limits(metadata).allowed
+    kind = typing.get_origin(hint) or hint
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return ", ".join(_written(member) for member in kind)
+    if dataclasses.is_dataclass(kind):
+        return "a group of settings"
+    return {str: "a text", bool: "true or false", tuple: "a list"}.get(kind, "a mapping")
+
+
+def _under(key: str, error: ConfigError) -> ConfigError:
+    """Return the same error with a key that begins further up."""
+    return ConfigError(
+        error.problem,
+        key=join(key, error.key),
+        value=error.value,
+        allowed=error.allowed,
+        file=error.file,
+        known=error.known,
+    )
+
+
+def _value(hint: Any, value: object, key: str, limits: Limits) -> Any:
+    if typing.get_origin(hint) in {types.UnionType, typing.Union}:
+        [inner] = [part for part in typing.get_args(hint) if part is not types.NoneType]
+        return None if value is None else _value(inner, value, key, limits)
+    kind = typing.get_origin(hint) or hint
+    if value is None:
+        raise ConfigError("nothing is given", key=key, allowed=_wanted(hint, limits._asdict()))
+    if dataclasses.is_dataclass(kind):
+        return build(cast(type, kind), value, key)
+    if issubclass(kind, Enum):
+        return _member(kind, value, key)
+    return _READERS[kind](hint, value, key, limits)
+
+
+def _text(hint: Any, value: object, key: str, limits: Limits) -> str:
+    if not isinstance(value, str):
+        raise ConfigError(f"{value!r} is no text", key=key, allowed="a text, in quotes if need be")
+    return value
+
+
+def _flag(hint: Any, value: object, key: str, limits: Limits) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigError(f"{value!r} is neither true nor false", key=key, allowed="true or false")
+    return value
+
+
+def _integer(hint: Any, value: object, key: str, limits: Limits) -> int:
+    number = _plain(value, key, limits)
+    if number != int(number):
+        raise ConfigError(
+            f"{number:g} is no whole number", key=key, value=value, allowed=limits.allowed
+        )
+    _check_range(number, key, limits)
+    return int(number)
+
+
+def _real(hint: Any, value: object, key: str, limits: Limits) -> float:
+    if isinstance(value, Mapping):
+        return _distribution(value, key, limits)
+    number = float(_plain(value, key, limits))
+    _check_range(number, key, limits)
+    return number
+
+
+def _plain(value: object, key: str, limits: Limits) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ConfigError(f"{value!r} is no number", key=key, allowed=limits.allowed)
+    if not math.isfinite(value):
+        raise ConfigError(f"{value} is not finite", key=key, value=value, allowed=limits.allowed)
+    return value
+
+
+def _check_range(number: float, key: str, limits: Limits) -> None:
+    if not limits.low <= number <= limits.high:
+        raise ConfigError(
+            f"{number:,.10g} is out of range", key=key, value=number, allowed=limits.allowed
+        )
+
+
+def _distribution(value: Mapping[Any, Any], key: str, limits: Limits) -> Uncertain:
+    if len(value) != 1:
+        raise ConfigError(
+            f"{dict(value)} is no distribution",
+            key=key,
+            allowed=f"a number or one of {'; '.join(FORMS.values())}",
+        )
+    [(form, given)] = value.items()
+    if not isinstance(given, list | tuple):
+        raise ConfigError(
+            f"{given!r} is no list of numbers",
+            key=join(key, form),
+            allowed=FORMS.get(form, "; ".join(FORMS.values())),
+        )
+    numbers = tuple(float(_plain(item, join(key, form), Limits())) for item in given)
+    try:
+        made = Uncertain(str(form), numbers)
+    except ConfigError as error:
+        raise _under(key, error) from None
+    for number in (*(made.support() if form in BOUNDED else ()), float(made)):
+        _check_range(number, key, limits)
+    return made
+
+
+def _tuple(hint: Any, value: object, key: str, limits: Limits) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        raise ConfigError(f"{value!r} is no list", key=key, allowed="a list, in brackets")
+    kinds = typing.get_args(hint)
+    if kinds[-1] is Ellipsis:
+        kinds = (kinds[0],) * len(value)
+    if len(kinds) != len(value):
+        raise ConfigError(
+            f"{list(value)} has {len(value)} items", key=key, allowed=f"a list of {len(kinds)}"
+        )
+    items = zip(kinds, value, labels(value), strict=True)
+    return tuple(_value(kind, item, join(key, name), limits) for kind, item, name in items)
+
+
+def _mapping(hint: Any, value: object, key: str, limits: Limits) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{value!r} is no mapping", key=key, allowed="names with values")
+    kind = typing.get_args(hint)[1]
+    return {str(name): _value(kind, item, join(key, name), limits) for name, item in value.items()}
+
+
+_READERS: dict[type, Callable[[Any, object, str, Limits], Any]] = {
+    str: _text,
+    bool: _flag,
+    int: _integer,
+    float: _real,
+    tuple: _tuple,
+    dict: _mapping,
+}
+
+
+def _written(member: Enum) -> str:
+    """Return how configuration writes a member: its value if that is a text, else its name."""
+    return member.value if isinstance(member.value, str) else member.name.lower()
+
+
+def _member(kind: type[Enum], value: object, key: str) -> Enum:
+    members = {_written(member): member for member in kind}
+    members |= {member.name.lower(): member for member in kind}
+    if isinstance(value, str) and value in members:
+        return members[value]
+    raise ConfigError(f"{value!r} is not known", key=key, value=value, known=members)

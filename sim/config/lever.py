@@ -1,0 +1,52 @@
+"""A lever: one kind of loyalty measure that money can move."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sim.config.fields import number
+from sim.types import Channel
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """How the money put into a lever is booked, and what the lever costs beside it."""
+
+    capital_share: float = number(0.0, unit="share of spend that is capital", low=0, high=1)
+    staff_share: float = number(0.0, unit="share of spend that is staff", low=0, high=1)
+    upkeep: float = number(0.0, unit="share of the built stock per quarter", low=0, high=1)
+    reward_rate: float = number(0.0, unit="share of reached customers' revenue", low=0, high=1)
+    per_member: float = number(0.0, unit="currency per reached customer and quarter", low=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What customers feel of a lever at full strength."""
+
+    channel: Channel
+    size: float = number(unit="as the channel", low=-10, high=10)
+    segments: dict[str, float] = field(default_factory=dict)
+    """Factor on the size for a segment; 1 where none is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lever:
+    """One kind of loyalty measure."""
+
+    name: str
+    title: str
+    half_saturation: float = number(unit="currency per reached customer", low=1e-9)
+    carry_over: float = number(0.5, unit="share of the stock kept per quarter", low=0, high=1)
+    hill: float = number(1.0, unit="exponent", low=0.1, high=10)
+    build_quarters: int = number(0, unit="quarters from first spend to full readiness", low=0, high=40)
+    reach: float = number(1.0, unit="share of a segment", low=0, high=1)
+    reach_by_segment: dict[str, float] = field(default_factory=dict)
+    cost: Cost = field(default_factory=Cost)
+    effects: tuple[Effect, ...] = ()
+    needs: tuple[str, ...] = ()
+    """Levers that the plan must pay for no later than this one."""
+    strengthens: dict[str, float] = field(default_factory=dict)
+    """Relative gain of another lever's effects at this one's full strength; below 0 it undermines."""
+    evidence: tuple[str, ...] = ()
+    """Rows of the evidence table that the sizes rest on."""
+    provenance: dict[str, str] = field(default_factory=dict)

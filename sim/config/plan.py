@@ -1,0 +1,85 @@
+"""A plan: what the focal brand spends on which lever, in which quarters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sim.config.fields import number
+from sim.config.market import check_names_differ
+from sim.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A run of quarters with a budget per lever, spread evenly over them."""
+
+    name: str
+    quarters: tuple[int, int]
+    """First and last quarter, counted from 1."""
+    spend: dict[str, float] = field(default_factory=dict)
+    """Lever to currency over the whole phase."""
+
+    def __post_init__(self) -> None:
+        """Check the order of quarters and the sign of the money."""
+        first, last = self.quarters
+        if not 1 <= first <= last:
+            raise ConfigError(
+                f"runs from quarter {first} to {last}",
+                key="quarters",
+                value=self.quarters,
+                allowed="[first, last] with 1 <= first <= last",
+            )
+        for lever, amount in self.spend.items():
+            if not 0 <= amount < 1e15:
+                raise ConfigError(
+                    f"{amount:g} is no budget",
+                    key=f"spend.{lever}",
+                    value=amount,
+                    allowed="0 or more, in the market's currency",
+                )
+
+    @property
+    def length(self) -> int:
+        """Number of quarters."""
+        return self.quarters[1] - self.quarters[0] + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the focal brand does; a plan without phases goes on as today."""
+
+    name: str
+    title: str
+    description: str = ""
+    phases: tuple[Phase, ...] = ()
+    overhead: float = number(0.0, unit="currency per quarter outside the levers", low=0)
+    provenance: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check that phase names differ."""
+        check_names_differ("phases", [phase.name for phase in self.phases])
+
+    @property
+    def levers(self) -> tuple[str, ...]:
+        """Levers that get money, in the order in which they first do."""
+        phases = sorted(self.phases, key=lambda phase: phase.quarters)
+        funded = [lever for phase in phases for lever, amount in phase.spend.items() if amount > 0]
+        return tuple(dict.fromkeys(funded))
+
+    def first_quarter(self, lever: str) -> int | None:
+        """Return the quarter in which a lever first gets money, or None."""
+        quarters = [phase.quarters[0] for phase in self.phases if phase.spend.get(lever, 0) > 0]
+        return min(quarters, default=None)
+
+    def spend_in(self, lever: str, quarter: int) -> float:
+        """Return what the lever gets in a quarter, in currency."""
+        return sum(
+            phase.spend.get(lever, 0.0) / phase.length
+            for phase in self.phases
+            if phase.quarters[0] <= quarter <= phase.quarters[1]
+        )
+
+    def phase_of(self, quarter: int) -> str:
+        """Return the names of the phases that a quarter lies in, joined by '+', or ''."""
+        inside = [p.name for p in self.phases if p.quarters[0] <= quarter <= p.quarters[1]]
+        return "+".join(inside)

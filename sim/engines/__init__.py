@@ -1,0 +1,1 @@
+"""Where work runs: one interface, no knowledge of models."""

@@ -1,0 +1,56 @@
+"""What a series of cash flows returns: NPV, IRR, ROI, discounted payback."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import brentq
+
+from sim.types import F64
+
+QUARTERS_PER_YEAR = 4
+_RATES = np.concatenate([np.linspace(-0.95, 0.0, 20), np.geomspace(1e-3, 100.0, 40)])
+
+
+def npv(flows: F64, rate: float) -> float:
+    """Return the net present value of quarterly flows, the first undiscounted, in their currency.
+
+    `rate` is per quarter. Agrees with `numpy_financial.npv(rate, flows)`.
+    """
+    return float(flows @ discount_factors(len(flows), rate))
+
+
+def discount_factors(n_quarters: int, rate: float) -> F64:
+    """Return (1 + rate)^-(t-1) for quarters t = 1..n, shape (n_quarters,)."""
+    factors: F64 = (1.0 + rate) ** -np.arange(n_quarters, dtype=np.float64)
+    return factors
+
+
+def irr(flows: F64) -> float | None:
+    """Return the internal rate of return per year, or None if no rate makes the NPV zero.
+
+    The quarterly root nearest to zero, compounded over four quarters.
+    """
+    values = np.array([npv(flows, rate) for rate in _RATES])
+    crossings = np.flatnonzero(np.sign(values[:-1]) * np.sign(values[1:]) < 0)
+    if not len(crossings):
+        return None
+    nearest = crossings[np.argmin(np.abs(_RATES[crossings]))]
+    root = brentq(lambda rate: npv(flows, rate), _RATES[nearest], _RATES[nearest + 1])
+    return float((1.0 + root) ** QUARTERS_PER_YEAR - 1.0)
+
+
+def roi(margin: float, spend: float) -> float | None:
+    """Return (margin - spend) / spend, or None if nothing was spent."""
+    return (margin - spend) / spend if spend > 0 else None
+
+
+def payback_quarter(flows: F64, rate: float) -> float | None:
+    """Return the quarter from which the discounted cumulative flow stays at or above zero, or None.
+
+    None as well if there was never anything to pay back.
+    """
+    cumulative = np.cumsum(flows * discount_factors(len(flows), rate))
+    under = np.flatnonzero(cumulative < 0)
+    if not len(under) or under[-1] == len(flows) - 1:
+        return None
+    return float(under[-1] + 2)

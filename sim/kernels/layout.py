@@ -1,0 +1,192 @@
+"""What the kernels read and write: columns of customers, the offer of a quarter, and the tally.
+
+Customer x brand columns are brand-major, shape (n_brands, n_customers): a brand's column is one
+contiguous run of memory. Offer arrays have shape (n_brands, n_segments). All are float32 unless said.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+F32 = NDArray[np.float32]
+
+# Activity history, one uint16 per customer and brand: bit k says "bought k quarters ago"; the last
+# bit is sticky and says "bought at some time before that".
+HISTORY_BITS = 8
+HISTORY_SIZE = 1 << HISTORY_BITS
+EVER = 1 << 15
+
+FLAG_BASE = 1  # was a focal customer when the plan began: the people whose lifetime value is reported
+
+# Columns of Tally.flow, summed over customers within segment x brand.
+PURCHASES = 0
+REVENUE = 1
+REQUIREMENT = 2  # all category purchases of the brand's buyers
+SATISFACTION = 3  # sum over occasions of CSAT 0..10
+PROMOTERS = 4  # buyers
+DETRACTORS = 5  # buyers
+RECOMMEND = 6  # sum over buyers of the 0..10 answer
+PROBLEMS = 7
+LATE_ANSWERS = 8
+CONTACTS = 9  # complaints that reached the company
+NEW_BUYERS = 10  # bought the brand for the first time ever
+CROSS = 11  # expected number of buyers with more than one product line
+EFFORT = 12  # sum over occasions of the effort score
+POSITIVE_WEIGHT = 13  # opinions voiced, weighted by audience
+NEGATIVE_WEIGHT = 14
+CUSTOMERS = 15  # bought within the lapse window (living ones)
+CUSTOMER_BOND = 16
+CUSTOMER_VALUE = 17  # sum of logistic(P)
+CUSTOMER_HABIT = 18
+CUSTOMER_RECOMMEND = 19
+CUSTOMER_LEADERS = 20
+ACTIVE_LEADERS = 21  # leaders among customers who voiced a positive opinion
+AWARENESS = 22  # over the whole segment
+VALUE = 23  # sum of P over the whole segment: what newcomers hear
+BOND = 24  # over the whole segment
+GOODS = 25  # purchases at the usual price: what the goods are worth before discounts
+BASE_CUSTOMERS = 26  # flagged customers still in the category
+BASE_REVENUE = 27
+BASE_GOODS = 28
+N_FLOWS = 29
+
+# Columns of Tally.category, summed over customers within a segment.
+CATEGORY_PURCHASES = 0
+CATEGORY_BUYERS = 1
+LEFT = 2
+ATTRACTION = 3  # sum of inclusive value minus the customer's own level
+N_CATEGORY = 4
+
+
+class Columns(NamedTuple):
+    """The customers. See `sim.population.COLUMNS` for each column's meaning and unit."""
+
+    segment: NDArray[np.uint8]
+    rate: F32
+    leaving_logit: F32
+    basket: F32
+    weight_value: F32
+    weight_bond: F32
+    weight_habit: F32
+    weight_price: F32
+    attraction_level: F32
+    reference_log_price: F32
+    stock: F32
+    last_brand: NDArray[np.int8]
+    opinion_brand: NDArray[np.int8]
+    opinion_valence: NDArray[np.int8]
+    birth: NDArray[np.int16]
+    first_purchase: NDArray[np.int16]
+    flags: NDArray[np.uint8]
+    taste: F32
+    value: F32
+    bond: F32
+    habit: F32
+    awareness: F32
+    history: NDArray[np.uint16]
+
+
+class Traits(NamedTuple):
+    """Market parameters that do not change over the run; arrays are per segment or per brand."""
+
+    subscription: bool
+    attention: float
+    switching_cost: float
+    rate_shape: float
+    rate_mean: F32  # per segment, purchases per quarter
+    rate_persistence: float  # autocorrelation of the rate over one year
+    expansion_power: float
+    acceleration: float
+    payback: float
+    market_age: int  # quarters for which the category has existed at the start
+    leaving_alpha: float
+    leaving_beta: float
+    leaving_satisfaction: float
+    leaving_bond: float
+    leaving_bond_reference: float
+    appeal: F32  # per brand
+    taste_sd: float
+    basket_log_sd: float
+    basket_mean: F32  # per segment, currency
+    weights: F32  # (4, n_segments): value, bond, habit, price
+    weights_log_sd: F32  # (4,)
+    weight_reference: F32  # per segment
+    reference_smoothing: float
+    gain_factor: float
+    habit_smoothing: float
+    learning: float
+    negativity: float
+    noise: float
+    problem_loss: float
+    complaint: float
+    repair: float
+    late_factor: float
+    effort: F32  # (4,): effort score of an occasion by service outcome
+    bond_gain: float
+    bond_decay: float
+    neighbours: int
+    rewiring: float
+    leader_stride: int  # every leader_stride-th customer of a segment is an opinion leader
+    leader_attention: float
+    leader_weight: float
+    voice: float
+    reading_awareness: float
+    reading_value: float
+    reading_bond: float
+    awareness_floor: F32  # per brand
+    awareness_decay: float
+    survey_intercept: float
+    survey_slope: float
+    recommend_intercept: float
+    recommend_value: float
+    recommend_bond: float
+    recommend_experience: float
+    lapse_mask: int  # bits of the history that make somebody a customer
+    product_lines: float
+    block_start: NDArray[np.int64]  # (n_segments + 1,): customers are stored in blocks of one segment
+
+
+class Offer(NamedTuple):
+    """What each brand offers each segment in one quarter, after levers, rivals' moves and risks."""
+
+    log_price: F32  # ln of what is paid, relative to the category's normal price
+    promotion: F32  # -ln(1 - discount)
+    pull: F32  # feature + ln availability
+    quality: F32  # mean delivered quality minus the expectation drift
+    problem: F32  # probability per occasion
+    on_time: F32  # share of complaints answered in time
+    stimulus: F32  # push to the bond in this quarter
+    awareness: F32  # share of the unaware who become aware
+    order_value: F32  # factor on the basket
+    reputation: F32  # the value that a newcomer expects
+    start_value: F32  # delivered quality under no plan: what the market's own level stands on
+    start_log_price: F32
+    rate_factor: F32  # (n_segments,): season x growth
+    attraction_shift: F32  # (n_segments,): mean attraction at the end of burn-in
+
+
+class Block(NamedTuple):
+    """Notes on the customers of one block while they live through a quarter; lane = row - first."""
+
+    fixed: F32  # (n_brands, BLOCK): utility that no purchase of this quarter moves
+    occasions: NDArray[np.int64]  # (BLOCK,): planned purchases
+    loyal: NDArray[np.bool_]  # (BLOCK,): under a contract and not looking around
+    count: NDArray[np.int64]  # (n_brands, BLOCK): purchases made
+    made: NDArray[np.int64]  # (BLOCK,): purchases made in the category
+    delta: NDArray[np.float64]  # (BLOCK,): disconfirmation of the last purchase
+    left: NDArray[np.bool_]  # (BLOCK,): left the category
+    voice: NDArray[np.float64]  # (BLOCK,): uniform that decides whether an opinion is voiced
+
+
+class Tally(NamedTuple):
+    """Sums over customers; float64, so that the order of adding inside a chunk is all that matters."""
+
+    flow: NDArray[np.float64]  # (n_segments, n_brands, N_FLOWS)
+    category: NDArray[np.float64]  # (n_segments, N_CATEGORY)
+    history: NDArray[np.int64]  # (n_segments, n_brands, HISTORY_SIZE) living customers by history
+    departed: NDArray[np.int64]  # (n_segments, n_brands, HISTORY_SIZE) those who left this quarter
+    switching: NDArray[np.int64]  # (n_segments, n_brands, n_brands) from last brand to this one
+    cohort: NDArray[np.int64]  # (n_quarters,): focal buyers this quarter, by first purchase

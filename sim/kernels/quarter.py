@@ -1,0 +1,416 @@
+"""One quarter in the life of the customers, phenomenon by phenomenon, a block of customers at a time.
+
+    plan_occasions   how often each buys, given what the market offers
+    shop             each occasion's choice and experience
+    speak, listen    opinions voiced, and those of the quarter before read
+    settle           bond, awareness and activity history at the end of the quarter
+    record           what the company and an observer of the category can count
+    renew            newcomers take the places of those who left
+
+A block (256 customers) stays in the first-level cache while every phenomenon passes over it. Each
+function takes its columns out of their tuples once, before its loop: reading them inside the loop would
+cost a reference count per access, which measured 70% of the time. Customers are independent within
+a quarter, so any range of them may run on any thread.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from sim.kernels import layout as at
+from sim.kernels.bond import end_quarter, feel
+from sim.kernels.choice import choose, inclusive_value, price_loss
+from sim.kernels.experience import (
+    ANSWERED,
+    LATE,
+    NO_PROBLEM,
+    learn_value,
+    logistic,
+    service_loss,
+    service_outcome,
+)
+from sim.kernels.philox import (
+    INCIDENCE,
+    OCCASION,
+    RATE_DRIFT,
+    READING,
+    normal,
+    philox,
+    poisson,
+    uniform,
+)
+from sim.kernels.renewal import (
+    NEVER,
+    QUARTERS_PER_YEAR,
+    RESIDENT,
+    create_customer,
+    drift_rate,
+    leaving_probability,
+)
+from sim.kernels.word_of_mouth import is_leader, neighbour
+
+BLOCK = 256
+_VALENCE_SCALE = 127.0
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def create_residents(columns, traits, offer, first, last, seed, replication):
+    """Fill rows [first, last) with the customers who are in the market when the run begins."""
+    n_brands = traits.appeal.shape[0]
+    share = np.empty(n_brands, np.float32)
+    scratch = np.empty(n_brands, np.float32)
+    for i in range(first, last):
+        create_customer(columns, traits, offer, i, RESIDENT, seed, replication, share, scratch)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def live_quarter(
+    columns, traits, offer, tally, next_brand, next_valence, first, last, quarter, seed, replication
+):
+    """Take customers [first, last) through one quarter; add what they did to `tally`.
+
+    `next_brand` and `next_valence` receive the opinions that will be read next quarter.
+    """
+    n_brands = traits.appeal.shape[0]
+    block = at.Block(
+        np.empty((n_brands, BLOCK), np.float32),
+        np.empty(BLOCK, np.int64),
+        np.empty(BLOCK, np.bool_),
+        np.empty((n_brands, BLOCK), np.int64),
+        np.empty(BLOCK, np.int64),
+        np.empty(BLOCK, np.float64),
+        np.empty(BLOCK, np.bool_),
+        np.empty(BLOCK, np.float64),
+    )
+    for start in range(first, last, BLOCK):
+        stop = min(start + BLOCK, last)
+        _drift_rates(columns, traits, start, stop, quarter, seed, replication)
+        _plan_occasions(
+            columns, traits, offer, tally, block, start, stop, quarter, seed, replication
+        )
+        _shop(columns, traits, offer, tally, block, start, stop, quarter, seed, replication)
+        _speak(columns, traits, tally, block, start, stop, next_brand, next_valence)
+        _listen(columns, traits, start, stop, seed, replication)
+        _settle(columns, traits, offer, block, start, stop)
+        _record(columns, traits, tally, block, start, stop, quarter)
+        _renew(columns, traits, offer, block, start, stop, quarter, seed, replication)
+
+
+@njit(error_model="numpy")
+def _drift_rates(columns, traits, start, stop, quarter, seed, replication):
+    """Move the purchase rates of those whose turn it is: each once a year, in a quarter of its own."""
+    rate, segment, rate_mean = columns.rate, columns.segment, traits.rate_mean
+    shape, persistence = traits.rate_shape, traits.rate_persistence
+    for i in range(start, stop):
+        if (i + quarter) % QUARTERS_PER_YEAR == 0:
+            mean = rate_mean[segment[i]]
+            rate[i] = drift_rate(
+                rate[i], mean, shape, persistence, i, quarter, RATE_DRIFT, seed, replication
+            )
+
+
+@njit(error_model="numpy")
+def _plan_occasions(
+    columns, traits, offer, tally, block, start, stop, quarter, seed, replication
+):
+    """Draw each customer's number of occasions, and note the utility that stays all quarter.
+
+    mean = rate x season x growth x expansion x acceleration x (1 - stock). Expansion is the inclusive
+    value of the choice set without habit, relative to the customer's own level, to a small power.
+    Acceleration is the promotion that the customer would meet; part of it is next quarter's stock.
+    """
+    segment, rate, birth, stock = columns.segment, columns.rate, columns.birth, columns.stock
+    taste, value, bond, habit = columns.taste, columns.value, columns.bond, columns.habit
+    awareness, level = columns.awareness, columns.attraction_level
+    weight_value, weight_bond = columns.weight_value, columns.weight_bond
+    weight_habit, weight_price = columns.weight_habit, columns.weight_price
+    reference_log_price, last_brand = columns.reference_log_price, columns.last_brand
+    log_price, promotion, pull = offer.log_price, offer.promotion, offer.pull
+    rate_factor, attraction_shift = offer.rate_factor, offer.attraction_shift
+    weight_reference, gain_factor = traits.weight_reference, traits.gain_factor
+    category, fixed, occasions = tally.category, block.fixed, block.occasions
+    loyal, voice, count = block.loyal, block.voice, block.count
+    n_brands = taste.shape[0]
+    mood = np.empty(n_brands, np.float32)
+    share = np.empty(n_brands, np.float32)
+    for i in range(start, stop):
+        lane, s = i - start, segment[i]
+        w0, w1, w2, _ = philox(i, quarter, INCIDENCE, 0, seed, replication)
+        voice[lane] = uniform(w1)
+        promoted = False
+        for b in range(n_brands):
+            fixed[b, lane] = (
+                taste[b, i]
+                - weight_price[i] * log_price[b, s]
+                + pull[b, s]
+                + math.log(awareness[b, i])
+            )
+            mood[b] = fixed[b, lane] + weight_value[i] * value[b, i] + weight_bond[i] * bond[b, i]
+            promoted = promoted or promotion[b, s] > 0.0
+            count[b, lane] = 0
+        relative = inclusive_value(mood) - level[i]
+        category[s, at.ATTRACTION] += relative
+        loyal[lane] = False
+        if traits.subscription:
+            occasions[lane] = 1
+            loyal[lane] = last_brand[i] != NEVER and uniform(w2) >= traits.attention
+            continue
+        acceleration = 0.0
+        if promoted:
+            for b in range(n_brands):
+                mood[b] += weight_habit[i] * habit[b, i] - weight_reference[s] * price_loss(
+                    log_price[b, s], reference_log_price[i], gain_factor
+                )
+            choose(mood, share, 0.5)
+            total = 0.0
+            for b in range(n_brands):
+                total += share[b]
+                acceleration += share[b] * promotion[b, s]
+            acceleration *= traits.acceleration / total
+        mean = (
+            rate[i]
+            * rate_factor[s]
+            * math.exp(traits.expansion_power * (relative - attraction_shift[s]))
+            * (1.0 + acceleration)
+            * (1.0 - stock[i])
+        )
+        stock[i] = min(traits.payback * acceleration, 1.0)
+        # A newcomer arrives with a purchase, at a time uniform over the quarter: half remains.
+        new = birth[i] == quarter
+        occasions[lane] = poisson(0.5 * mean if new else mean, uniform(w0)) + (1 if new else 0)
+
+
+@njit(error_model="numpy")
+def _shop(columns, traits, offer, tally, block, start, stop, quarter, seed, replication):
+    """Live through the occasions: choose, experience, learn, feel, form habit, perhaps leave."""
+    segment, last_brand, flags = columns.segment, columns.last_brand, columns.flags
+    value, bond, habit = columns.value, columns.bond, columns.habit
+    weight_value, weight_bond = columns.weight_value, columns.weight_bond
+    weight_habit, leaving_logit = columns.weight_habit, columns.leaving_logit
+    reference_log_price, basket = columns.reference_log_price, columns.basket
+    log_price, quality, order_value = offer.log_price, offer.quality, offer.order_value
+    problem, on_time, start_log_price = offer.problem, offer.on_time, offer.start_log_price
+    weight_reference, effort = traits.weight_reference, traits.effort
+    flow, switching = tally.flow, tally.switching
+    fixed, occasions, loyal, count = block.fixed, block.occasions, block.loyal, block.count
+    made, last_delta, left = block.made, block.delta, block.left
+    smoothing = np.float32(traits.habit_smoothing)
+    n_brands = value.shape[0]
+    utility = np.empty(n_brands, np.float32)
+    share = np.empty(n_brands, np.float32)
+    for i in range(start, stop):
+        lane, s = i - start, segment[i]
+        made[lane], last_delta[lane], left[lane] = 0, 0.0, False
+        for k in range(occasions[lane]):
+            w0, w1, w2, w3 = philox(i, quarter, OCCASION, k, seed, replication)
+            last = np.int64(last_brand[i])
+            for b in range(n_brands):
+                loss = price_loss(log_price[b, s], reference_log_price[i], traits.gain_factor)
+                utility[b] = (
+                    fixed[b, lane]
+                    + weight_value[i] * value[b, i]
+                    + weight_bond[i] * bond[b, i]
+                    + weight_habit[i] * habit[b, i]
+                    - weight_reference[s] * loss
+                )
+                if last != NEVER and b != last:
+                    utility[b] -= traits.switching_cost
+            b = last if loyal[lane] else choose(utility, share, uniform(w0))
+
+            outcome = service_outcome(uniform(w2), problem[b, s], traits.complaint, on_time[b, s])
+            loss = service_loss(outcome, traits.problem_loss, traits.repair, traits.late_factor)
+            noise = traits.noise * normal(uniform(w1))
+            delta = quality[b, s] + noise - loss - value[b, i]
+            value[b, i] = learn_value(value[b, i], delta, traits.learning, traits.negativity)
+            bond[b, i] = feel(bond[b, i], delta, traits.bond_gain, traits.negativity)
+            for c in range(n_brands):
+                habit[c, i] *= smoothing
+            habit[b, i] += np.float32(1.0) - smoothing
+            gap = log_price[b, s] - reference_log_price[i]
+            reference_log_price[i] += traits.reference_smoothing * gap
+
+            goods = basket[i] * order_value[b, s]
+            paid = goods * math.exp(log_price[b, s])
+            goods *= math.exp(start_log_price[b, s])
+            flow[s, b, at.PURCHASES] += 1.0
+            flow[s, b, at.REVENUE] += paid
+            flow[s, b, at.GOODS] += goods
+            flow[s, b, at.SATISFACTION] += 10.0 * logistic(
+                traits.survey_intercept + traits.survey_slope * delta
+            )
+            flow[s, b, at.EFFORT] += effort[outcome]
+            if outcome != NO_PROBLEM:
+                flow[s, b, at.PROBLEMS] += 1.0
+                flow[s, b, at.CONTACTS] += 1.0 if outcome in (ANSWERED, LATE) else 0.0
+                flow[s, b, at.LATE_ANSWERS] += 1.0 if outcome == LATE else 0.0
+            if b == 0 and flags[i] & at.FLAG_BASE:
+                flow[s, b, at.BASE_REVENUE] += paid
+                flow[s, b, at.BASE_GOODS] += goods
+            if last != NEVER:
+                switching[s, last, b] += 1
+
+            last_brand[i] = b
+            count[b, lane] += 1
+            made[lane] += 1
+            last_delta[lane] = delta
+            leaves = leaving_probability(
+                leaving_logit[i],
+                delta,
+                bond[b, i],
+                traits.leaving_satisfaction,
+                traits.leaving_bond,
+                traits.leaving_bond_reference,
+            )
+            if uniform(w3) < leaves:
+                left[lane] = True
+                break
+
+
+@njit(error_model="numpy")
+def _speak(columns, traits, tally, block, start, stop, next_brand, next_valence):
+    """Voice an opinion of the last purchase, to be read by the neighbours next quarter."""
+    segment, last_brand, flow = columns.segment, columns.last_brand, tally.flow
+    block_start, made, delta, voice = traits.block_start, block.made, block.delta, block.voice
+    for i in range(start, stop):
+        lane, s = i - start, segment[i]
+        next_brand[i] = NEVER
+        next_valence[i] = 0
+        if made[lane] == 0 or voice[lane] >= traits.voice:
+            continue
+        b = last_brand[i]
+        next_brand[i] = b
+        next_valence[i] = np.int8(round(_VALENCE_SCALE * math.tanh(delta[lane])))
+        leader = is_leader(i, block_start[s], traits.leader_stride)
+        audience = traits.leader_weight if leader else 1.0
+        if delta[lane] >= 0.0:
+            flow[s, b, at.POSITIVE_WEIGHT] += audience
+            flow[s, b, at.ACTIVE_LEADERS] += 1.0 if leader else 0.0
+        else:
+            flow[s, b, at.NEGATIVE_WEIGHT] += audience
+
+
+@njit(error_model="numpy")
+def _listen(columns, traits, start, stop, seed, replication):
+    """Read the neighbours' opinions of last quarter; bad news and leaders weigh more."""
+    segment, block_start = columns.segment, traits.block_start
+    opinion_brand, opinion_valence = columns.opinion_brand, columns.opinion_valence
+    value, bond, awareness = columns.value, columns.bond, columns.awareness
+    stride, n_customers = traits.leader_stride, segment.shape[0]
+    for i in range(start, stop):
+        s = segment[i]
+        w0, w1, w2, w3 = np.uint32(0), np.uint32(0), np.uint32(0), np.uint32(0)
+        for slot in range(traits.neighbours):
+            if slot % 4 == 0:
+                w0, w1, w2, w3 = philox(i, 0, READING, slot // 4, seed, replication)
+            j = neighbour(
+                i, slot, w0, block_start[s], block_start[s + 1], n_customers, traits.rewiring,
+                stride, traits.leader_attention,
+            )  # fmt: skip
+            w0, w1, w2 = w1, w2, w3
+            b = opinion_brand[j]
+            if b == NEVER or j == i:
+                continue
+            valence = opinion_valence[j] / _VALENCE_SCALE
+            weight = traits.negativity if valence < 0.0 else 1.0
+            if is_leader(j, block_start[segment[j]], stride):
+                weight *= traits.leader_weight
+            heard = min(traits.reading_awareness * weight, 1.0)
+            awareness[b, i] += heard * (1.0 - awareness[b, i])
+            value[b, i] += traits.reading_value * weight * valence
+            push = traits.reading_bond * weight * valence
+            moved = bond[b, i] + push * (1.0 - bond[b, i] if push > 0.0 else bond[b, i])
+            bond[b, i] = min(max(moved, 0.0), 1.0)
+
+
+@njit(error_model="numpy")
+def _settle(columns, traits, offer, block, start, stop):
+    """Let the quarter's stimuli and decay act, and write the quarter into the activity history."""
+    segment, bond, awareness = columns.segment, columns.bond, columns.awareness
+    history, floor = columns.history, traits.awareness_floor
+    stimulus, reached, count = offer.stimulus, offer.awareness, block.count
+    kept = 1.0 - traits.awareness_decay
+    for b in range(bond.shape[0]):
+        for i in range(start, stop):
+            s, bought = segment[i], count[b, i - start] > 0
+            bond[b, i] = end_quarter(bond[b, i], stimulus[b, s], traits.bond_decay)
+            known = np.float32(1.0) if bought else awareness[b, i]
+            known = floor[b] + (known - floor[b]) * kept
+            awareness[b, i] = known + reached[b, s] * (1.0 - known)
+            past = history[b, i]
+            ever = (past & at.EVER) | ((past << 1) & at.EVER)
+            history[b, i] = ((past << 1) & (at.EVER - 1)) | ever | (1 if bought else 0)
+
+
+@njit(error_model="numpy")
+def _record(columns, traits, tally, block, start, stop, quarter):
+    """Count what the company and the observer of the category can see at the end of the quarter."""
+    segment, flags, first_purchase = columns.segment, columns.flags, columns.first_purchase
+    value, bond, habit, awareness = columns.value, columns.bond, columns.habit, columns.awareness
+    history, last_brand, block_start = columns.history, columns.last_brand, traits.block_start
+    flow, category, cohort = tally.flow, tally.category, tally.cohort
+    living, departed = tally.history, tally.departed
+    count, made, last_delta, left = block.count, block.made, block.delta, block.left
+    window = at.HISTORY_SIZE - 1
+    for i in range(start, stop):
+        lane, s = i - start, segment[i]
+        leader = is_leader(i, block_start[s], traits.leader_stride)
+        for b in range(value.shape[0]):
+            past = history[b, i]
+            flow[s, b, at.AWARENESS] += awareness[b, i]
+            flow[s, b, at.VALUE] += value[b, i]
+            flow[s, b, at.BOND] += bond[b, i]
+            if left[lane]:
+                departed[s, b, past & window] += 1
+            else:
+                living[s, b, past & window] += 1
+            if not past & traits.lapse_mask:
+                continue
+            bought = count[b, lane]
+            felt = last_delta[lane] if bought > 0 and b == last_brand[i] else 0.0
+            recommend = 10.0 * logistic(
+                traits.recommend_intercept
+                + traits.recommend_value * value[b, i]
+                + traits.recommend_bond * bond[b, i]
+                + traits.recommend_experience * felt
+            )
+            if bought > 0:
+                flow[s, b, at.REQUIREMENT] += made[lane]
+                flow[s, b, at.RECOMMEND] += recommend
+                flow[s, b, at.PROMOTERS] += 1.0 if recommend >= 8.5 else 0.0  # rounds to 9, 10
+                flow[s, b, at.DETRACTORS] += 1.0 if recommend < 6.5 else 0.0  # rounds to 0..6
+                flow[s, b, at.CROSS] += 1.0 - traits.product_lines ** (1.0 - bought)
+                flow[s, b, at.NEW_BUYERS] += 1.0 if past == 1 else 0.0
+            if not left[lane]:
+                flow[s, b, at.CUSTOMERS] += 1.0
+                flow[s, b, at.CUSTOMER_BOND] += bond[b, i]
+                flow[s, b, at.CUSTOMER_VALUE] += logistic(value[b, i])
+                flow[s, b, at.CUSTOMER_HABIT] += habit[b, i]
+                flow[s, b, at.CUSTOMER_RECOMMEND] += recommend
+                flow[s, b, at.CUSTOMER_LEADERS] += 1.0 if leader else 0.0
+        if count[0, lane] > 0:
+            if first_purchase[i] == NEVER:
+                first_purchase[i] = quarter
+            if first_purchase[i] >= 0:
+                cohort[first_purchase[i]] += 1
+        category[s, at.CATEGORY_PURCHASES] += made[lane]
+        category[s, at.CATEGORY_BUYERS] += 1.0 if made[lane] > 0 else 0.0
+        category[s, at.LEFT] += 1.0 if left[lane] else 0.0
+        if flags[i] & at.FLAG_BASE and not left[lane]:
+            flow[s, 0, at.BASE_CUSTOMERS] += 1.0
+
+
+@njit(error_model="numpy")
+def _renew(columns, traits, offer, block, start, stop, quarter, seed, replication):
+    """Put a newcomer of next quarter into each place that was left."""
+    n_brands = traits.appeal.shape[0]
+    share = np.empty(n_brands, np.float32)
+    scratch = np.empty(n_brands, np.float32)
+    left = block.left
+    for i in range(start, stop):
+        if left[i - start]:
+            create_customer(
+                columns, traits, offer, i, quarter + 1, seed, replication, share, scratch
+            )

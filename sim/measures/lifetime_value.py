@@ -1,0 +1,59 @@
+"""What a customer of today is worth: discounted margin over the horizon and a tail beyond it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim.kernels import layout as at
+from sim.measures.behaviour import QUARTERS_PER_YEAR
+from sim.measures.history import History
+from sim.types import F64
+
+
+def lifetime_value(
+    revenue: F64, goods: F64, active: F64, margin: float, quarterly_rate: float, customers: float
+) -> float:
+    """Return the lifetime value per customer of a group, in currency; NaN for an empty group.
+
+    Parameters
+    ----------
+    revenue, goods
+        Shape (n_quarters,): what the group paid, and its purchases at usual prices.
+    active
+        Shape (n_quarters,): members of the group still in the category at the end of the quarter.
+    margin
+        Gross margin at usual prices, a share.
+    quarterly_rate
+        Discount rate per quarter.
+    customers
+        Size of the group at the start.
+
+    Notes
+    -----
+    sum_t m_t / (1 + d)^(t-1) + tail; the tail takes the last year's mean margin m and the group's own
+    quarterly survival r of that year to be constant: m r / (1 + d - r), discounted from the horizon
+    (Gupta, Lehmann & Stuart 2004).
+    """
+    if customers <= 0:
+        return float("nan")
+    earned = revenue - (1.0 - margin) * goods
+    discount = (1.0 + quarterly_rate) ** -np.arange(len(earned), dtype=np.float64)
+    last = min(QUARTERS_PER_YEAR, len(earned))
+    before = active[-last - 1] if len(active) > last else customers
+    survival = (active[-1] / before) ** (1.0 / last) if before > 0 else 0.0
+    tail = earned[-last:].mean() * survival / (1.0 + quarterly_rate - survival)
+    return float((earned @ discount + tail * discount[-1]) / customers)
+
+
+def focal_lifetime_value(h: History, margin: float, quarterly_rate: float) -> float:
+    """Return the lifetime value of those who were focal customers when the plan began, in currency."""
+    plan = h.quarters >= 1
+    began = h.flow(at.CUSTOMERS)[h.quarters == 0, -1, 0]
+    return lifetime_value(
+        h.flow(at.BASE_REVENUE)[plan, -1, 0],
+        h.flow(at.BASE_GOODS)[plan, -1, 0],
+        h.flow(at.BASE_CUSTOMERS)[plan, -1, 0],
+        margin,
+        quarterly_rate,
+        float(began.sum()),
+    )

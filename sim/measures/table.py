@@ -1,0 +1,69 @@
+"""All measures by name, and the long table of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from sim.measures import attitude, behaviour, loyalty_index
+from sim.measures.history import History
+from sim.types import F64
+
+Measure = Callable[[History], F64]
+
+MEASURES: dict[str, Measure] = {
+    "customers": behaviour.customers,
+    "buyers": behaviour.buyers,
+    "penetration": behaviour.penetration,
+    "purchases": behaviour.purchases,
+    "revenue": behaviour.revenue,
+    "share": behaviour.share,
+    "share_of_requirements": behaviour.share_of_requirements,
+    "purchase_frequency": behaviour.purchase_frequency,
+    "order_value": behaviour.order_value,
+    "repeat_rate": behaviour.repeat_rate,
+    "retention": behaviour.retention,
+    "churn": behaviour.churn,
+    "churn_annual": behaviour.churn_annual,
+    "new_buyers": behaviour.new_buyers,
+    "won_back": behaviour.won_back,
+    "cross_purchase": behaviour.cross_purchase,
+    "satisfaction": attitude.satisfaction,
+    "effort": attitude.effort,
+    "nps": attitude.nps,
+    "positive_opinions": attitude.positive_opinions,
+    "problem_rate": attitude.problem_rate,
+    "trust": attitude.trust,
+    "bond": attitude.bond,
+    "value": attitude.value,
+    "habit": attitude.habit,
+    "awareness": attitude.awareness,
+    "loyalty_index": loyalty_index.loyalty_index,
+}
+"""Name to measure; its unit and formula stand in the function's docstring."""
+
+
+def measure_table(history: History, scale: float) -> pd.DataFrame:
+    """Return a row per quarter x segment x brand and a column per measure.
+
+    Parameters
+    ----------
+    history
+        The run.
+    scale
+        Real customers per simulated one: counts and money are given for real customers.
+    """
+    segments = [segment.name for segment in history.market.segments] + ["all"]
+    brands = [brand.name for brand in history.market.brands]
+    index = pd.MultiIndex.from_product(
+        [history.quarters, segments, brands], names=["quarter", "segment", "brand"]
+    )
+    columns = {name: measure(history).ravel() for name, measure in MEASURES.items()}
+    table = pd.DataFrame(columns, index=index)
+    table[list(COUNTS)] *= scale
+    return table.reset_index()
+
+
+COUNTS = ("customers", "buyers", "purchases", "revenue", "new_buyers", "won_back")
+"""Measures that grow with the number of simulated customers."""

@@ -1,0 +1,331 @@
+"""LoyaltyModel: one market under one plan in one world, as a Mesa model."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import mesa
+import numpy as np
+
+from sim.agents import Brand, CustomerSet
+from sim.config.build import realise, uncertain_parameters
+from sim.config.load import load
+from sim.config.plan import Plan
+from sim.config.rivals import Rival
+from sim.config.study import Config
+from sim.errors import ConfigError
+from sim.kernels import layout as at
+from sim.kernels import philox
+from sim.kernels.quarter import create_residents, live_quarter
+from sim.levers import Programme
+from sim.measures.record import Record, add_tallies, age_departed, empty_tally, with_total
+from sim.measures.history import History
+from sim.measures.table import MEASURES
+from sim.offer import Environment, Product, environment, make_offer
+from sim.phases import PHASES
+from sim.policies import FollowPlan, make_rival_policy
+from sim.population import Population
+from sim.risks import RiskRegister
+from sim.traits import lapse_mask, make_traits, start_value
+from sim.types import F32, F64, N_CHANNELS
+
+# Customers per call of the compiled loop. Fixed, so that sums are added in one order whatever the
+# number of threads; large enough that a call's overhead is below a thousandth.
+CHUNK = 16_384
+
+Mapper = Callable[[Callable[[int], Any], Iterable[int]], Iterable[Any]]
+
+
+@dataclass(slots=True)
+class State:
+    """Everything that changes over a run; two plans go on from copies of one burnt-in state."""
+
+    population: Population
+    trust: F64
+    reputation: F32
+    attraction_shift: F32
+    departed: np.ndarray
+    quarter: int = 0
+    records: list[Record] = field(default_factory=list)
+
+    def copy(self) -> State:
+        """Return an independent copy; records are never changed, so they are shared."""
+        return replace(
+            self,
+            population=self.population.copy(),
+            trust=self.trust.copy(),
+            departed=self.departed.copy(),
+            records=list(self.records),
+        )
+
+
+class LoyaltyModel(mesa.Model):  # type: ignore[misc]
+    """A market of customers and brands that lives quarter by quarter.
+
+    Runs as any Mesa model does: `model.step()`, `model.agents` (the brands), `model.customers` (the
+    customers, with AgentSet's verbs), `model.datacollector`, `mesa.batch_run`.
+
+    Parameters
+    ----------
+    config
+        A configuration, the name of a scenario, or None for the default composition.
+    plan
+        The focal brand's plan; the configuration's plan if None.
+    replication
+        Which world: with the seed it decides every draw.
+    parameter_replication
+        Which draw of the uncertain parameters; as `replication` if None.
+    rng
+        Seed of all draws, as an int; the configuration's seed if None.
+    collect
+        Whether `datacollector` records every quarter.
+    mapper
+        What applies a function to chunk numbers; `map`, or a thread pool's map.
+    **overrides
+        Configuration overrides by dotted key, `customers=1000`; only when `config` is no `Config`.
+
+    Raises
+    ------
+    ConfigError
+        If the configuration cannot be used.
+    """
+
+    def __init__(
+        self,
+        config: Config | str | None = None,
+        *,
+        plan: Plan | None = None,
+        replication: int = 0,
+        parameter_replication: int | None = None,
+        rng: int | None = None,
+        collect: bool = True,
+        mapper: Mapper = map,
+        _state: State | None = None,
+        **overrides: Any,
+    ) -> None:
+        if not isinstance(config, Config):
+            config = load(config, [f"{key}={value}" for key, value in overrides.items()])
+        elif overrides:
+            raise ConfigError(
+                "overrides go with a scenario's name, not with a finished configuration",
+                key=next(iter(overrides)),
+            )
+        self.seed_number = int(config.seed if rng is None else rng)
+        super().__init__(rng=self.seed_number)
+        self.replication = replication
+        drawn = replication if parameter_replication is None else parameter_replication
+        self.config, self.drawn = draw_parameters(config, self.seed_number, drawn)
+        self.plan = plan or self.config.plan
+        self.mapper = mapper
+        self.product = Product(self.config.market)
+        self.state = _state or self._settle_market()
+        self.traits = make_traits(self.config.market, self.population.block_start)
+        self.focal_policy = FollowPlan(
+            Programme(self.plan, self.config.lever, self.config.market)
+        )
+        self._make_brands()
+        self.risks = RiskRegister(self.config.risks, self.seed_number, replication)
+        self.risk_hits: F64 = np.zeros((N_CHANNELS, 1))
+        self.times = environment(self.config.market, self.plan_quarter)
+        self.offer: at.Offer | None = None
+        if _state is None:
+            self._create_residents()
+        self.datacollector = _make_collector() if collect else None
+
+    def _make_brands(self) -> None:
+        policies = self.config.rivals.brands
+        for index, brand in enumerate(self.config.market.brands):
+            rival = make_rival_policy(policies.get(brand.name, Rival()))
+            Brand(self, brand.name, index, rival if index else self.focal_policy)
+
+    def _settle_market(self) -> State:
+        """Return the state before anybody has lived a quarter."""
+        market = self.config.market
+        n_brands, n_segments = len(market.brands), len(market.segments)
+        return State(
+            population=Population(self.config.customers, market),
+            trust=np.full((n_brands, n_segments), float(market.bond.trust)),
+            reputation=start_value(market),
+            attraction_shift=np.zeros(n_segments, dtype=np.float32),
+            departed=np.zeros((n_segments, n_brands, at.HISTORY_SIZE), dtype=np.int64),
+        )
+
+    def _create_residents(self) -> None:
+        bond = self.config.market.bond
+        n_brands, n_segments = self.state.trust.shape
+        offer = make_offer(
+            self.product,
+            np.zeros((n_brands, N_CHANNELS, n_segments)),
+            self.state.trust,
+            bond.trust,
+            self.times,
+            self.state.reputation,
+            self.state.attraction_shift,
+        )
+        columns = self.population.columns
+
+        def create(chunk: int) -> None:
+            first, last = self._chunk_range(chunk)
+            create_residents(
+                columns, self.traits, offer, first, last, self.seed_number, self.replication
+            )
+
+        list(self.mapper(create, range(self.n_chunks)))
+
+    @property
+    def population(self) -> Population:
+        """The customers' columns."""
+        return self.state.population
+
+    @property
+    def customers(self) -> CustomerSet:
+        """The customers, with the verbs of Mesa's AgentSet."""
+        return CustomerSet(self)
+
+    @property
+    def n_chunks(self) -> int:
+        """Number of calls of the compiled loop per quarter."""
+        return -(-len(self.population) // CHUNK)
+
+    @property
+    def plan_quarter(self) -> int:
+        """Quarter that is being lived or comes next: 1 is the plan's first, 0 the last of burn-in."""
+        return self.state.quarter - self.config.burn_in + 1
+
+    @property
+    def records(self) -> list[Record]:
+        """Sums of every quarter lived."""
+        return self.state.records
+
+    def step(self) -> None:
+        """Live one quarter; after the horizon `running` is False and nothing happens."""
+        if not self.running:
+            return
+        if self.plan_quarter == 1:
+            self._mark_base()
+        for phase in PHASES:
+            phase.run(self)
+        self.state.quarter += 1
+        if self.datacollector is not None:
+            self.datacollector.collect(self)
+        self.running = self.plan_quarter <= self.config.quarters
+
+    def burn_in(self) -> LoyaltyModel:
+        """Live the quarters before the plan and return the model."""
+        while self.plan_quarter < 1:
+            self.step()
+        return self
+
+    def fork(self, plan: Plan) -> LoyaltyModel:
+        """Return a model that goes on from this state under another plan, in the same world."""
+        return LoyaltyModel(
+            self.config,
+            plan=plan,
+            replication=self.replication,
+            rng=self.seed_number,
+            collect=self.datacollector is not None,
+            mapper=self.mapper,
+            _state=self.state.copy(),
+        )
+
+    def _mark_base(self) -> None:
+        """Flag today's focal customers: the people whose lifetime value is reported."""
+        columns = self.population.columns
+        recent = (columns.history[0] & lapse_mask(self.config.market)) > 0
+        columns.flags[recent] |= at.FLAG_BASE
+
+    def _chunk_range(self, chunk: int) -> tuple[int, int]:
+        return chunk * CHUNK, min((chunk + 1) * CHUNK, len(self.population))
+
+    def live_quarter(self) -> None:
+        """Take all customers through the quarter under the present offer."""
+        columns = self.population.columns
+        market = self.config.market
+        n_quarters = self.config.burn_in + self.config.quarters
+        next_brand = np.empty_like(columns.opinion_brand)
+        next_valence = np.empty_like(columns.opinion_valence)
+
+        def live(chunk: int) -> at.Tally:
+            first, last = self._chunk_range(chunk)
+            tally = empty_tally(
+                len(market.segments), len(market.brands), n_quarters, at.N_FLOWS, at.N_CATEGORY
+            )
+            live_quarter(
+                columns, self.traits, self.offer, tally, next_brand, next_valence, first, last,
+                self.state.quarter, self.seed_number, self.replication,
+            )  # fmt: skip
+            return tally
+
+        self.tally = add_tallies(list(self.mapper(live, range(self.n_chunks))))
+        columns.opinion_brand[:] = next_brand
+        columns.opinion_valence[:] = next_valence
+
+    def take_record(self) -> Record:
+        """Turn the tally into the quarter's record, append and return it."""
+        tally, state = self.tally, self.state
+        departed = age_departed(state.departed)
+        struck = [name for quarter, name in self.risks.events if quarter == self.plan_quarter]
+        sizes = np.diff(self.population.block_start).astype(np.float64)
+        mean_trust = state.trust @ (sizes / sizes.sum())
+        record = Record(
+            quarter=self.plan_quarter,
+            size=with_total(sizes),
+            flow=with_total(tally.flow),
+            category=with_total(tally.category),
+            history=with_total(tally.history + tally.departed + departed),
+            switching=with_total(tally.switching),
+            cohort=tally.cohort,
+            trust=np.vstack([state.trust.T, mean_trust]),
+            delivered=self.focal_policy.delivered,
+            events=tuple(struck),
+        )
+        state.departed = departed + tally.departed
+        state.records.append(record)
+        return record
+
+    def history(self) -> History:
+        """Return all quarters lived so far, ready for measures."""
+        return History(self.records, self.config.market)
+
+    def latest(self, measure: str) -> F64:
+        """Return a measure of the whole market in the last quarter lived, shape (n_brands,)."""
+        last = History(self.records[-1:], self.config.market)
+        values: F64 = MEASURES[measure](last)[-1, -1]
+        return values
+
+
+def draw_parameters(
+    config: Config, seed: int, replication: int
+) -> tuple[Config, dict[str, float]]:
+    """Return the configuration with every uncertain number drawn for a replication, and the draws.
+
+    A draw is addressed by the parameter's own name, so that adding a parameter moves no other.
+    """
+
+    def draw(path: str) -> float:
+        entity = zlib.crc32(path.encode())
+        return float(philox.draw_uniform(entity, 0, philox.PARAMETER, seed, replication))
+
+    unknown = uncertain_parameters(config)
+    drawn = {p: number.quantile(draw(p), low, high) for p, (number, low, high) in unknown.items()}
+    return realise(config, draw), drawn
+
+
+def _make_collector() -> mesa.DataCollector:
+    return mesa.DataCollector(
+        model_reporters={
+            "quarter": lambda m: m.records[-1].quarter,
+            "share": lambda m: float(m.latest("share")[0]),
+            "churn": lambda m: float(m.latest("churn")[0]),
+            "loyalty_index": lambda m: float(m.latest("loyalty_index")[0]),
+        },
+        agent_reporters={
+            "name": "name",
+            "share": "share",
+            "penetration": "penetration",
+            "loyalty_index": "loyalty_index",
+        },
+    )

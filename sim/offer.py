@@ -1,0 +1,128 @@
+"""From channels to the offer: what each brand's policy, risks and the times make of its product."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from sim.config.market import Market
+from sim.kernels.layout import Offer
+from sim.traits import start_value
+from sim.types import F32, F64, Channel
+
+_FLOOR = 1e-3
+
+
+class Environment(NamedTuple):
+    """The times, the same for every plan."""
+
+    rate_factor: float
+    """Season x growth."""
+    expectation: float
+    """By how much customers expect more than at the start, g_t, in logit units."""
+
+
+def environment(market: Market, plan_quarter: int) -> Environment:
+    """Return the environment of a quarter; quarter 1 is the plan's first."""
+    season = market.rate.season[(plan_quarter - 1) % 4]
+    growth = (1.0 + market.rate.growth) ** ((plan_quarter - 1) / 4)
+    return Environment(season * growth, market.expectation_drift * max(plan_quarter, 0))
+
+
+class Product:
+    """What brands are before anybody acts: arrays of shape (n_brands, n_segments) by name."""
+
+    def __init__(self, market: Market) -> None:
+        n_segments = len(market.segments)
+
+        def spread(values: list[float]) -> F64:
+            column = np.array(values, dtype=np.float64)[:, None]
+            return np.repeat(column, n_segments, axis=1)
+
+        brands = market.brands
+        self.log_price = np.log(spread([b.price for b in brands]))
+        self.log_availability = np.log(spread([b.availability for b in brands]))
+        self.problem = spread([b.problem for b in brands])
+        self.on_time = spread([b.on_time for b in brands])
+        self.dimensions = np.array(
+            [[getattr(b.quality, d) for d in ("functional", "emotional", "social", "economic")]
+             for b in brands]
+        )  # fmt: skip
+        """Shape (n_brands, 4)."""
+        self.weights = np.array(
+            [[getattr(s.dimensions, d) for d in ("functional", "emotional", "social", "economic")]
+             for s in market.segments]
+        )  # fmt: skip
+        """Shape (n_segments, 4)."""
+        self.start_value = start_value(market)
+
+
+def make_offer(
+    product: Product,
+    channels: F64,
+    trust: F64,
+    start_trust: float,
+    times: Environment,
+    reputation: F32,
+    attraction_shift: F32,
+) -> Offer:
+    """Return the offer of a quarter.
+
+    Parameters
+    ----------
+    product
+        The brands as they are.
+    channels
+        Shape (n_brands, N_CHANNELS, n_segments): what policies and risks change.
+    trust
+        Shape (n_brands, n_segments): benevolence 0..1. It scales stimuli: who is not trusted cannot
+        court (commitment-trust theory, Morgan & Hunt 1994).
+    start_trust
+        Benevolence at which a stimulus works in full.
+    times
+        Season, growth and expectations.
+    reputation
+        Shape (n_brands, n_segments): the value that a newcomer expects.
+    attraction_shift
+        Shape (n_segments,): mean attraction at the end of burn-in.
+    """
+    quality_channels = channels[:, : Channel.ECONOMIC + 1, :]
+    quality = np.einsum("bds,sd->bs", product.dimensions[:, :, None] + quality_channels, product.weights)
+    discount = np.clip(channels[:, Channel.DISCOUNT], 0.0, 0.95)
+    price = np.maximum(1.0 + channels[:, Channel.PRICE], 0.05)
+    availability = np.clip(1.0 + channels[:, Channel.AVAILABILITY], _FLOOR, None)
+    stimulus = channels[:, Channel.STIMULUS]
+    courted = np.where(stimulus > 0, stimulus * trust / max(start_trust, _FLOOR), stimulus)
+    return Offer(
+        log_price=_f32(product.log_price + np.log(price) + np.log1p(-discount)),
+        promotion=_f32(-np.log1p(-discount)),
+        pull=_f32(channels[:, Channel.FEATURE] + product.log_availability + np.log(availability)),
+        quality=_f32(quality + channels[:, Channel.MATCH] - times.expectation),
+        problem=_f32(np.clip(product.problem * (1.0 - channels[:, Channel.PROBLEM]), 0.0, 1.0)),
+        on_time=_f32(_more_on_time(product.on_time, channels[:, Channel.ON_TIME])),
+        stimulus=_f32(np.clip(courted, -1.0, 1.0)),
+        awareness=_f32(np.clip(channels[:, Channel.AWARENESS], 0.0, 1.0)),
+        order_value=_f32(np.maximum(1.0 + channels[:, Channel.ORDER_VALUE], _FLOOR)),
+        reputation=reputation,
+        start_value=_f32(product.start_value),
+        start_log_price=_f32(product.log_price),
+        rate_factor=np.full(product.weights.shape[0], times.rate_factor, dtype=np.float32),
+        attraction_shift=attraction_shift,
+    )
+
+
+def _more_on_time(on_time: F64, change: F64) -> F64:
+    """Turn a share of late answers into timely ones, or of timely ones into late ones."""
+    moved = np.where(change > 0, on_time + (1.0 - on_time) * change, on_time * (1.0 + change))
+    return np.clip(moved, 0.0, 1.0)
+
+
+def next_trust(trust: F64, start_trust: float, recovery: float, change: F64) -> F64:
+    """Return benevolence after a quarter's change and its slow return to where it started."""
+    moved = trust + change
+    return np.clip(moved + recovery * (start_trust - moved), 0.0, 1.0)
+
+
+def _f32(values: F64 | F32) -> F32:
+    return np.ascontiguousarray(values, dtype=np.float32)

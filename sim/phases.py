@@ -1,0 +1,95 @@
+"""The quarter, in order, as data.
+
+1. environment   season, growth, expectations
+2. risks         events of this quarter
+3. brands        rivals move, then the focal brand follows its plan
+4. offer         policies and risks become what customers are offered
+5. customers     occasions, word of mouth, bond, renewal: the compiled loop
+6. observation   measures and money are counted
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from sim.agents import brands_in_order
+from sim.kernels import layout as at
+from sim.offer import environment, make_offer, next_trust
+from sim.types import Channel
+
+if TYPE_CHECKING:
+    from sim.model import LoyaltyModel
+
+
+class Phase(NamedTuple):
+    """One step of the quarter."""
+
+    name: str
+    run: Callable[[LoyaltyModel], None]
+
+
+def see_environment(model: LoyaltyModel) -> None:
+    """Set the times of this quarter."""
+    model.times = environment(model.config.market, model.plan_quarter)
+
+
+def meet_risks(model: LoyaltyModel) -> None:
+    """Draw this quarter's events; levers mitigate with the strength that they had last quarter."""
+    delivered = model.focal_policy.delivered
+    strength = delivered.strength if delivered else {}
+    model.risk_hits = model.risks.advance(model.plan_quarter, strength)
+
+
+def let_brands_act(model: LoyaltyModel) -> None:
+    """Rivals first, then the focal brand."""
+    for brand in reversed(brands_in_order(model)):
+        brand.act()
+
+
+def compose_offer(model: LoyaltyModel) -> None:
+    """Bring product, policies, risks, trust and reputation together."""
+    brands = brands_in_order(model)
+    channels = np.stack([brand.channels for brand in brands])
+    channels[0] += model.risk_hits
+    bond = model.config.market.bond
+    model.state.trust = next_trust(
+        model.state.trust, bond.trust, bond.trust_recovery, channels[:, Channel.TRUST]
+    )
+    model.offer = make_offer(
+        model.product,
+        channels,
+        model.state.trust,
+        bond.trust,
+        model.times,
+        model.state.reputation,
+        model.state.attraction_shift,
+    )
+
+
+def let_customers_live(model: LoyaltyModel) -> None:
+    """Run the compiled loop over all customers."""
+    model.live_quarter()
+
+
+def observe(model: LoyaltyModel) -> None:
+    """Keep the quarter's sums, and what the next quarter starts from."""
+    record = model.take_record()
+    size = record.size[:-1]
+    value = record.flow[:-1, :, at.VALUE] / size[:, None]
+    model.state.reputation = np.ascontiguousarray(value.T, dtype=np.float32)
+    if model.plan_quarter < 1:
+        shift = record.category[:-1, at.ATTRACTION] / size
+        model.state.attraction_shift = shift.astype(np.float32)
+
+
+PHASES = (
+    Phase("environment", see_environment),
+    Phase("risks", meet_risks),
+    Phase("brands", let_brands_act),
+    Phase("offer", compose_offer),
+    Phase("customers", let_customers_live),
+    Phase("observation", observe),
+)

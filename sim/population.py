@@ -1,0 +1,110 @@
+"""The table of customers: every column with its type, unit and meaning, one line each."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.config.market import Market
+from sim.kernels.layout import Columns
+
+
+class Column(NamedTuple):
+    """One column of the table."""
+
+    name: str
+    dtype: type[np.generic]
+    per_brand: bool
+    unit: str
+    label: str
+
+
+COLUMNS = (
+    Column("segment", np.uint8, False, "index", "segment of the market"),
+    Column("rate", np.float32, False, "purchases per quarter", "own purchase rate"),
+    Column("leaving_logit", np.float32, False, "logit", "own probability to leave after a purchase"),
+    Column("basket", np.float32, False, "currency", "own value of an order"),
+    Column("weight_value", np.float32, False, "logit", "weight of perceived value"),
+    Column("weight_bond", np.float32, False, "logit", "weight of the bond"),
+    Column("weight_habit", np.float32, False, "logit", "weight of habit"),
+    Column("weight_price", np.float32, False, "logit", "weight of ln(price)"),
+    Column("attraction_level", np.float32, False, "logit", "inclusive value of the usual market"),
+    Column("reference_log_price", np.float32, False, "ln(price)", "price that it has learnt to expect"),
+    Column("stock", np.float32, False, "share", "part of next quarter's need already bought"),
+    Column("last_brand", np.int8, False, "index, -1 none", "brand bought last"),
+    Column("opinion_brand", np.int8, False, "index, -1 none", "brand of the opinion voiced last quarter"),
+    Column("opinion_valence", np.int8, False, "127 tanh", "valence of that opinion"),
+    Column("birth", np.int16, False, "quarter, -1 before the run", "when it entered the category"),
+    Column("first_purchase", np.int16, False, "quarter, -1 never, -2 before the run",
+           "first purchase of the focal brand"),
+    Column("flags", np.uint8, False, "bits", "bit 0: focal customer when the plan began"),
+    Column("taste", np.float32, True, "logit", "fixed taste, xi"),
+    Column("value", np.float32, True, "logit", "perceived value, P"),
+    Column("bond", np.float32, True, "0..1", "emotional bond, E"),
+    Column("habit", np.float32, True, "0..1, sum 1", "behavioural habit, H"),
+    Column("awareness", np.float32, True, "0..1", "awareness, A"),
+    Column("history", np.uint16, True, "bits", "bit k: bought k quarters ago; bit 15: ever before"),
+)  # fmt: skip
+
+
+class Population:
+    """All customers of one run, as columns.
+
+    Parameters
+    ----------
+    n_customers
+        Number of customers; more than the number of segments.
+    market
+        Its segments decide the blocks in which customers are stored, its brands the width.
+
+    Attributes
+    ----------
+    columns
+        `Columns` of arrays: shape (n_customers,), or (n_brands, n_customers) for states per brand.
+    block_start
+        Shape (n_segments + 1,): segment s holds rows block_start[s] to block_start[s + 1].
+    """
+
+    def __init__(self, n_customers: int, market: Market) -> None:
+        self.block_start = block_starts(n_customers, [s.share for s in market.segments])
+        shapes = {True: (len(market.brands), n_customers), False: (n_customers,)}
+        self.columns = Columns(*(np.zeros(shapes[c.per_brand], c.dtype) for c in COLUMNS))
+        for s, (start, stop) in enumerate(zip(self.block_start, self.block_start[1:], strict=False)):
+            self.columns.segment[start:stop] = s
+        self.columns.opinion_brand.fill(-1)
+
+    def __len__(self) -> int:
+        return len(self.columns.segment)
+
+    def copy(self) -> Population:
+        """Return an independent copy: two plans go on from one state."""
+        twin = object.__new__(Population)
+        twin.block_start = self.block_start
+        twin.columns = Columns(*(column.copy() for column in self.columns))
+        return twin
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of all columns, in bytes."""
+        return sum(column.nbytes for column in self.columns)
+
+
+def block_starts(n_customers: int, shares: list[float]) -> NDArray[np.int64]:
+    """Split customers by shares with the largest remainder, and return where each block starts."""
+    exact = np.asarray(shares, dtype=np.float64) * n_customers
+    sizes = np.floor(exact).astype(np.int64)
+    order = np.argsort(sizes - exact, kind="stable")
+    sizes[order[: n_customers - int(sizes.sum())]] += 1
+    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+
+
+def bytes_per_customer() -> tuple[int, int]:
+    """Return bytes per customer and bytes per customer and brand, from the table."""
+
+    def width(per_brand: bool) -> int:
+        sizes: list[Any] = [np.dtype(c.dtype).itemsize for c in COLUMNS if c.per_brand == per_brand]
+        return int(sum(sizes))
+
+    return width(False), width(True)

@@ -1,0 +1,251 @@
+"""The files of one finished run, read once and asked in the words of a report.
+
+A report never sees a model: everything it says comes from `summary.json`, `manifest.json`,
+`outcomes.parquet`, `measures.parquet` and `cash_flow.parquet`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sim.errors import StoreError
+
+CASH_COSTS = (
+    "cost_of_goods",
+    "reward_cost",
+    "acquisition_cost",
+    "service_cost",
+    "lever_capital",
+    "lever_running",
+    "staff",
+)
+"""Signed cost columns of the cash flow, in the order of an income statement."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One phase of a plan: when it runs and what it is to spend on each lever."""
+
+    name: str
+    first: int
+    last: int
+    spend: Mapping[str, float]
+
+    @property
+    def total(self) -> float:
+        """Planned spend of the phase over all levers."""
+        return sum(self.spend.values())
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The content of a run folder, of one plan (`run`) or of several (`compare`)."""
+
+    path: Path
+    summary: Mapping[str, Any]
+    manifest: Mapping[str, Any]
+    outcomes: pd.DataFrame
+    measures: pd.DataFrame
+    cash_flow: pd.DataFrame
+
+    @property
+    def is_comparison(self) -> bool:
+        """Whether several plans were run side by side."""
+        return "plans" in self.summary
+
+    @property
+    def baseline(self) -> str:
+        """Name of the plan that every other one is measured against."""
+        return str(self.summary["baseline"])
+
+    @property
+    def plans(self) -> list[str]:
+        """Names of the plans under question; in a comparison, best mean NPV first."""
+        if not self.is_comparison:
+            return [str(self.summary["plan"])]
+        names = [name for name in self.summary["plans"] if name != self.baseline]
+        return sorted(names, key=self._negative_npv)
+
+    def _negative_npv(self, plan: str) -> float:
+        mean = self.difference(plan, "npv").get("mean")
+        return float("inf") if mean is None else -float(mean)
+
+    @property
+    def quarters(self) -> int:
+        """Length of the horizon."""
+        return int(self.summary["quarters"])
+
+    @property
+    def replications(self) -> int:
+        """Number of paired possible worlds."""
+        return int(self.summary["replications"])
+
+    @property
+    def currency(self) -> str:
+        """Code of the currency of every money figure."""
+        return str(self.summary["currency"])
+
+    @property
+    def configuration(self) -> Mapping[str, Any]:
+        """The resolved configuration of the run."""
+        found = self.manifest.get("configuration")
+        return found if isinstance(found, Mapping) else {}
+
+    @property
+    def discount_rate(self) -> float:
+        """Annual discount rate."""
+        return float(self._part("finance").get("discount_rate") or 0.0)
+
+    @property
+    def focal_brand(self) -> str:
+        """Name of the company's own brand: the first of the market."""
+        brands = self._part("market").get("brands") or []
+        return str(brands[0]["name"] if brands else self.measures["brand"].iloc[0])
+
+    @property
+    def segments(self) -> list[str]:
+        """Customer segments in the order of the files, without the whole market."""
+        return [str(name) for name in self.measures["segment"].unique() if name != "all"]
+
+    def _part(self, key: str) -> Mapping[str, Any]:
+        found = self.configuration.get(key)
+        return found if isinstance(found, Mapping) else {}
+
+    def result(self, plan: str) -> Mapping[str, Any]:
+        """Return outcomes and risk figures of one plan."""
+        found = self.summary["plans"][plan] if self.is_comparison else self.summary
+        return found if isinstance(found, Mapping) else {}
+
+    def outcome(self, plan: str, name: str) -> Mapping[str, Any]:
+        """Return `{"baseline", "plan", "difference"}` of one outcome, empty if absent."""
+        found = self.result(plan).get("outcomes", {}).get(name)
+        return found if isinstance(found, Mapping) else {}
+
+    def difference(self, plan: str, name: str) -> Mapping[str, Any]:
+        """Return the distribution of one outcome's difference to the baseline."""
+        found = self.outcome(plan, name).get("difference")
+        return found if isinstance(found, Mapping) else {}
+
+    def definition(self, plan: str) -> Mapping[str, Any]:
+        """Return a plan as it was configured, empty where the manifest does not hold it."""
+        candidates = [self.configuration.get("plan"), self.configuration.get("baseline")]
+        candidates += _members(self.configuration.get("plans"))
+        for candidate in candidates:
+            if isinstance(candidate, Mapping) and candidate.get("name") == plan:
+                return candidate
+        return {}
+
+    def title(self, plan: str) -> str | None:
+        """Return a plan's own title, if it has one."""
+        own = self.result(plan).get("title") if self.is_comparison and plan in self.plans else None
+        return own or self.definition(plan).get("title")
+
+    def phases(self, plan: str) -> list[Phase]:
+        """Return the phases of a plan in order."""
+        return [
+            Phase(
+                name=str(phase.get("name", "")),
+                first=int(phase["quarters"][0]),
+                last=int(phase["quarters"][-1]),
+                spend={str(k): float(v) for k, v in (phase.get("spend") or {}).items()},
+            )
+            for phase in self.definition(plan).get("phases") or []
+        ]
+
+    def replicated(self, plan: str, outcome: str) -> pd.Series[float]:
+        """Return one outcome of a plan, a value per replication (missing ones as NaN)."""
+        rows = self.outcomes[self.outcomes["plan"] == plan]
+        values = rows.drop_duplicates("replication").set_index("replication")[outcome]
+        return values.astype(float)
+
+    def payback_quantile(self, plan: str, share: float) -> int | None:
+        """Return the quarter by which a share of all futures have paid a plan back, or None."""
+        quarters = self.replicated(plan, "payback_quarter").fillna(np.inf)
+        quarter = float(np.quantile(quarters, share, method="higher"))
+        return int(np.ceil(quarter)) if np.isfinite(quarter) else None
+
+    def levels(self, plan: str, measure: str, segment: str = "all") -> pd.DataFrame:
+        """Return a measure of the focal brand: a row per quarter, a column per replication."""
+        rows = self.measures
+        chosen = (rows["plan"] == plan) & (rows["segment"] == segment)
+        rows = rows[chosen & (rows["brand"] == self.focal_brand)]
+        grouped = rows.groupby(["quarter", "replication"], observed=True)[measure]
+        return grouped.mean().unstack("replication").astype(float)
+
+    def average(self, plan: str, measure: str, segment: str = "all") -> float:
+        """Return a measure of the focal brand in the last quarter, averaged over replications."""
+        last = self.levels(plan, measure, segment).loc[self.quarters]
+        return float(np.nanmean(last.to_numpy(dtype=float)))
+
+    def incremental(self, plan: str, column: str = "net") -> pd.DataFrame:
+        """Return plan minus baseline of a cash-flow column: quarters x replications."""
+        return self._cash(plan, column) - self._cash(self.baseline, column)
+
+    def _cash(self, plan: str, column: str) -> pd.DataFrame:
+        rows = self.cash_flow[self.cash_flow["plan"] == plan]
+        grouped = rows.groupby(["quarter", "replication"], observed=True)[column]
+        return grouped.mean().unstack("replication").astype(float)
+
+    def cumulative_cash(self, plan: str) -> pd.DataFrame:
+        """Return the discounted incremental cash flow, added up from quarter 1.
+
+        Notes
+        -----
+        Quarter 1 is not discounted: quarter t is divided by (1 + annual rate)^((t - 1) / 4).
+        """
+        net = self.incremental(plan)
+        factors = (1.0 + self.discount_rate) ** ((1.0 - net.index.to_numpy(dtype=float)) / 4.0)
+        return net.mul(factors, axis=0).cumsum()
+
+    def payback_on_average(self, plan: str) -> int | None:
+        """Return the quarter from which the average cumulative cash flow stays positive.
+
+        Returns
+        -------
+        int or None
+            None if it ends below zero, or never was below.
+        """
+        below = self.cumulative_cash(plan).mean(axis=1) < 0
+        if not below.any() or below.iloc[-1]:
+            return None
+        return int(below.index[below].max()) + 1
+
+
+def _members(plans: object) -> list[Any]:
+    if isinstance(plans, Mapping):
+        return [{"name": name, **plan} for name, plan in plans.items() if isinstance(plan, Mapping)]
+    return list(plans) if isinstance(plans, Iterable) else []
+
+
+def read_folder(path: Path) -> RunFolder:
+    """Read a run folder.
+
+    Raises
+    ------
+    StoreError
+        If one of its files is missing or damaged.
+    """
+    try:
+        return RunFolder(
+            path=path,
+            summary=_read_json(path / "summary.json"),
+            manifest=_read_json(path / "manifest.json"),
+            outcomes=pd.read_parquet(path / "outcomes.parquet"),
+            measures=pd.read_parquet(path / "measures.parquet"),
+            cash_flow=pd.read_parquet(path / "cash_flow.parquet"),
+        )
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} is not the folder of a finished run: {error}") from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    text = path.read_text(encoding="utf-8")
+    content: dict[str, Any] = json.loads(text, parse_constant=lambda _: None)
+    return content

@@ -1,0 +1,495 @@
+"""Every word of a report, in one place, and the sentences that depend on the result.
+
+Text is looked up by key in a table per language, so that a language is added as a table:
+sentences are whole templates, never glued from halves, because word order differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sim.report.folder import RunFolder
+from sim.report.numbers import HARD, MoneyUnit, fraction, known, money_unit, percent, plain
+
+ENGLISH: Final[Mapping[str, str]] = {
+    # The page around the result
+    "language": "en",
+    "product": "Fidelio",
+    "kind.run": "Loyalty plan report",
+    "kind.compare": "Loyalty plans compared",
+    "page.title": "{plan} against {baseline}",
+    "page.title.compare": "{n} plans against {baseline}",
+    "fact.customers": "{n} simulated customers",
+    "fact.quarters": "{n} quarters",
+    "fact.replications": "{n} simulated futures",
+    "fact.currency": "money in {currency}",
+    "footer": "Made by Fidelio from the files of one run. A simulation tells what follows from its "
+    "assumptions; the section on what the answer rests on says which they are.",
+    # Verdict on one plan
+    "verdict.gain": "Over {quarters} quarters, {plan} returns {money} more than it costs, on "
+    "average. It loses money in {odds}.",
+    "verdict.loss": "Over {quarters} quarters, {plan} loses {money} on average: it costs more "
+    "than it brings back. It loses money in {odds}.",
+    "verdict.unclear": "Over {quarters} quarters, {plan} and {baseline} cannot be told apart on "
+    "money. {plan_start} loses money in {odds}.",
+    "verdict.same": "{plan_start} changes nothing: over {quarters} quarters every difference to "
+    "{baseline} is exactly zero.",
+    "verdict.unknown": "This run holds no net present value for {plan}, so it gives no verdict on "
+    "money.",
+    "verdict.interval": "Net present value against {baseline}: {mean} on average; 95% interval of "
+    "the mean {low} to {high}; 8 of 10 futures lie between {p10} and {p90}.",
+    "verdict.note.unclear": "The 95% interval of the mean spans zero. More replications would "
+    "narrow it; they would not narrow the spread between futures.",
+    "verdict.note.single": "With one replication there is no interval: run more to know how sure "
+    "this is.",
+    "odds.none": "none of the {n} simulated futures",
+    "odds.all": "all of the {n} simulated futures",
+    "odds.count": "{k} of the {n} simulated futures",
+    "odds.fraction": "{k} of {m} futures",
+    "odds.about": "about {k} of {m} futures",
+    # Verdict on several plans
+    "verdict.best": "Of the {n} plans, {plan} returns the most: over {quarters} quarters {money} "
+    "more than it costs, on average. It is the best choice in {odds}.",
+    "verdict.none_pays": "None of the {n} plans pays: over {quarters} quarters even the best, "
+    "{plan}, loses {money} on average against {baseline}.",
+    "verdict.none_clear": "Over {quarters} quarters, none of the {n} plans can be told apart from "
+    "{baseline} for the better. The best on average is {plan}, with {money}.",
+    "verdict.tied": "It cannot be told apart from {others}.",
+    "verdict.ahead": "Its average is clearly ahead of every other plan.",
+    "list.and": "{first} and {last}",
+    # Key figures
+    "key.npv": "Net present value",
+    "key.roi": "Return on investment",
+    "key.payback_quarter": "Payback",
+    "key.churn_annual": "Annual churn",
+    "key.loyalty_index": "Loyalty index",
+    "key.risk": "Chance of a loss",
+    "key.range": "8 of 10 futures: {low} to {high}",
+    "key.levels": "{baseline} today, {plan} with the plan",
+    "key.payback.quarter": "Quarter{space}{n}",
+    "key.payback.never": "Never",
+    "key.payback.share": "paid back within {quarters} quarters in {k} of {n} futures",
+    "key.risk.note": "Worst 5% of futures: {cvar} on average",
+    "key.best": "Best of all in {share} of futures",
+    "key.loss": "Loses money in {share} of futures",
+    "key.interval": "95% interval {low} to {high}",
+    "key.points": "{n} points",
+    # Sections
+    "section.outcomes": "What changes",
+    "section.outcomes.lead": "Both plans meet the same simulated futures, so the difference is "
+    "the plan's own effect. The 95% interval says how exactly its average is known; the span of "
+    "8 of 10 futures says how far the futures differ.",
+    "section.money": "What it returns",
+    "section.customers": "What customers do",
+    "section.spend": "What is spent, and when",
+    "section.spend.lead": "Planned spending in {currency}, by lever and phase.",
+    "section.spend.compare": "Planned spending in {currency} over the whole plan, by lever.",
+    "section.segments": "Who responds",
+    "section.segments.lead": "Each segment in quarter {quarter}, {baseline} → {plan} (averages). "
+    "Revenue is the change over all {quarters} quarters.",
+    "section.sure": "How sure this is",
+    "section.rests": "What the answer rests on",
+    "section.notes": "Notes and warnings",
+    "section.cash": "Incremental cash flow by quarter",
+    "section.cash.lead": "{unit}, plan minus {baseline}, not discounted. Income and cost columns "
+    "are averages and add up to the average net; P10, P50 and P90 do not add up.",
+    "section.reproduce": "How to reproduce this",
+    "section.reproduce.lead": "The same command gives the same numbers, on any number of threads.",
+    "section.pairs": "Plan against plan",
+    "section.pairs.lead": "Difference in net present value between two plans that meet the same "
+    "futures, in {unit}.",
+    "section.table.compare": "Side by side",
+    "section.table.compare.lead": "Money figures are each plan's difference to {baseline}, in "
+    "{unit}. For the rest: the level, and beneath it the difference. Bold figures differ clearly "
+    "(their 95% interval leaves out zero).",
+    # Leads that depend on the result
+    "lead.customers": "With the plan, {churn}; {index}.",
+    "move.churn_annual.down": "annual churn is {amount} lower than under {baseline}",
+    "move.churn_annual.up": "annual churn is {amount} higher than under {baseline}",
+    "move.churn_annual.none": "annual churn cannot be told apart from {baseline}",
+    "move.churn_annual.same": "annual churn is the same as under {baseline}",
+    "move.loyalty_index.up": "the loyalty index stands {amount} higher",
+    "move.loyalty_index.down": "the loyalty index stands {amount} lower",
+    "move.loyalty_index.none": "the loyalty index shows no clear change",
+    "move.loyalty_index.same": "so is the loyalty index",
+    "amount.points": "{n} points",
+    "lead.cash.paid": "On average the plan has paid for itself by quarter {quarter}; until then it "
+    "ties up as much as {trough}.",
+    "lead.cash.never": "On average the plan does not pay for itself within {quarters} quarters; it "
+    "ties up as much as {trough}.",
+    "lead.cash.same": "The plan moves no cash: both plans are the same.",
+    "lead.cash.free": "On average the plan never ties up cash: it earns from its first quarter.",
+    "lead.sure": "The futures differ for two reasons: luck, and what nobody knows yet. "
+    "{ignorance} of the spread in net present value comes from unknown parameters and {chance} "
+    "from luck. {advice}",
+    "lead.sure.learn": "Better knowledge (a pilot, a customer survey) would narrow the range most.",
+    "lead.sure.luck": "Better knowledge would narrow the range little: most of it is chance.",
+    "lead.sure.none": "This run does not separate luck from what is unknown.",
+    "lead.sure.same": "No future shows a difference, so there is no spread to explain.",
+    "lead.rests": "{assumed} of {total} parameters are assumptions ({share}). Measured ones come "
+    "from purchase data, the others from published work.",
+    # Figures
+    "figure.churn_annual": "Annual churn",
+    "figure.churn_annual.unit": "% of customers lost in the past year",
+    "figure.loyalty_index": "Loyalty index",
+    "figure.loyalty_index.unit": "0 to 100",
+    "figure.share": "Market share",
+    "figure.share.unit": "% of purchases",
+    "figure.cash": "Cumulative incremental cash flow",
+    "figure.cash.unit": "{unit}, discounted at {rate} a year, against {baseline}",
+    "figure.npv": "Net present value in every simulated future",
+    "figure.npv.unit": "{unit}, against {baseline}; each block is one future",
+    "figure.npv.unit.bars": "{unit}, against {baseline}; bar height is the number of futures",
+    "figure.ridges": "Net present value by plan",
+    "figure.ridges.unit": "{unit}, against {baseline}; taller means more futures end there",
+    "figure.layers": "Spread of net present value, by cause",
+    "figure.layers.unit": "standard deviation, {unit}",
+    "figure.ranks": "Which unknowns move the result most",
+    "figure.ranks.unit": "rank correlation with net present value, \N{MINUS SIGN}1 to 1",
+    "figure.provenance": "Where the parameters come from",
+    "caption.band": "Line: average future. Band: the middle 8 of 10 futures. The bands overlap "
+    "because futures differ in ways that no plan changes; inside each future the two plans are "
+    "compared like with like.",
+    "caption.band.compare": "Lines: average future of each plan.",
+    "caption.cash": "Line: average future. Band: the middle 8 of 10 futures. Numbers along the top "
+    "mark the phases.",
+    "caption.cash.compare": "Lines: average future of each plan.",
+    "caption.npv": "P10, P50, P90: 10, 50 and 90 of 100 futures end below this.",
+    "caption.ridges": "Dot: P50. Bar: P10 to P90. The orange part loses money.",
+    "caption.ranks": "Right of zero: the more of it, the better for the plan. Left: the worse.",
+    "mark.before": "before",
+    "mark.quarter": "quarter",
+    "mark.payback": "paid back in quarter {n}",
+    "mark.break_even": "break-even",
+    "mark.loses": "{k} of {n} lose",
+    "mark.gains": "{k} of {n} gain",
+    "mark.same": "no difference in any future",
+    "mark.luck": "Luck of the draw",
+    "mark.ignorance": "What is not known",
+    "alt.trend": "{measure} by quarter. At the end: {ends}.",
+    "alt.end": "{plan} {value}",
+    "alt.cash": "Cumulative discounted cash flow by quarter. At the end: {ends}.",
+    "alt.npv": "Distribution of net present value. P10 {p10}, P50 {p50}, P90 {p90}; {loses}.",
+    "alt.ridges": "Distribution of net present value by plan. P50: {ends}.",
+    "alt.layers": "Standard deviation from luck {chance}, from unknown parameters {ignorance}.",
+    "alt.ranks": "Rank correlation of parameters with net present value: {ends}.",
+    # Tables
+    "unit.points": "pts",
+    "unit.median": "median",
+    "span": "{low} to {high}",
+    "column.measure": "Measure",
+    "column.difference": "Difference",
+    "column.interval": "95% interval of the mean",
+    "column.spread": "8 of 10 futures, P10 to P90",
+    "column.picture": "Against no change",
+    "column.reading": "Reading",
+    "column.segment": "Segment",
+    "column.customers": "Share of customers",
+    "column.revenue": "Revenue",
+    "column.lever": "Lever",
+    "column.total": "Total",
+    "column.quarter": "Quarter",
+    "column.phase": "Phase",
+    "column.extra_revenue": "Revenue",
+    "column.cost_of_goods": "Cost of goods",
+    "column.rewards": "Rewards, service, winning customers",
+    "column.programme": "Levers and staff",
+    "column.net": "Net",
+    "column.net_p10": "Net P10",
+    "column.net_p50": "Net P50",
+    "column.net_p90": "Net P90",
+    "column.cumulative": "Cumulative",
+    "column.parameter": "Parameter",
+    "column.value": "Value",
+    "column.provenance": "Rests on",
+    "column.source": "Source",
+    "column.pair": "Comparison",
+    "pair": "{plan} over {other}",
+    "phase.quarter": "quarter {first}",
+    "phase.quarters": "quarters {first}{dash}{last}",
+    "reading.better": "better",
+    "reading.worse": "worse",
+    "reading.higher": "higher",
+    "reading.lower": "lower",
+    "reading.unclear": "cannot be told apart",
+    "reading.same": "no change",
+    "reading.never": "never within {quarters} quarters",
+    "reading.reached": "in {k} of {n} futures",
+    "reading.ahead": "{plan} is ahead",
+    "details.parameters": "All {n} parameters and where each comes from",
+    "legend.range": "thin bar: P10 to P90; thick bar: 95% interval of the mean; dot: mean",
+    "legend.levels": "Levels are averages over the last year; annual churn counts that year.",
+    "group.money": "Money, against {baseline}",
+    "group.loyalty": "Loyalty and churn",
+    "group.market": "Market",
+    "group.other": "Further outcomes",
+    "provenance.calibrated": "Measured",
+    "provenance.calibrated.note": "estimated from real purchases",
+    "provenance.literature": "Published studies",
+    "provenance.literature.note": "taken from research",
+    "provenance.evidence": "Cases",
+    "provenance.evidence.note": "from the evidence table; mostly success stories, so read as "
+    "the optimistic end",
+    "provenance.assumed": "Assumed",
+    "provenance.assumed.note": "judgement, to be tested",
+    "about.command": "Command",
+    "about.hash": "Configuration",
+    "about.seed": "Seed",
+    "about.versions": "Versions",
+    "about.seconds": "Run time",
+    "about.seconds.value": "{n} seconds",
+    "about.memory": "Peak memory",
+    "about.memory.value": "{n} MiB",
+    "warning": "Warning",
+    "warning.interrupted": "The run was stopped early; this page shows the {n} futures that were "
+    "finished.",
+    # Outcomes: name and, below it, what it means
+    "outcome.npv": "Net present value",
+    "outcome.npv.note": "what it brings less what it costs, in today's money",
+    "outcome.roi": "Return on investment",
+    "outcome.roi.note": "what it earns beyond its spend, per unit spent",
+    "outcome.irr": "Internal rate of return",
+    "outcome.irr.note": "yearly interest that the spending earns",
+    "outcome.payback_quarter": "Payback quarter",
+    "outcome.payback_quarter.note": "half of all futures have paid the plan back by then",
+    "outcome.spend": "Spend",
+    "outcome.spend.note": "on levers and staff",
+    "outcome.incremental_margin": "Extra margin",
+    "outcome.incremental_margin.note": "before the spend on the plan",
+    "outcome.loyalty_index": "Loyalty index",
+    "outcome.loyalty_index.note": "behaviour, attitude and potential, 0 to 100",
+    "outcome.churn_annual": "Annual churn",
+    "outcome.churn_annual.note": "customers lost within a year",
+    "outcome.retention": "Retention",
+    "outcome.retention.note": "buyers who buy again",
+    "outcome.repeat_rate": "Repeat rate",
+    "outcome.repeat_rate.note": "buyers of the last quarter who buy in this one",
+    "outcome.nps": "Net promoter score",
+    "outcome.nps.note": "promoters less detractors, \N{MINUS SIGN}100 to 100",
+    "outcome.csat": "Satisfaction",
+    "outcome.csat.note": "0 to 10",
+    "outcome.share": "Market share",
+    "outcome.share.note": "of all purchases",
+    "outcome.penetration": "Penetration",
+    "outcome.penetration.note": "people who buy at least once a quarter",
+    "outcome.purchase_frequency": "Purchase frequency",
+    "outcome.purchase_frequency.note": "purchases per buyer and quarter",
+    "outcome.clv": "Customer lifetime value",
+    "outcome.clv.note": "{currency} per customer",
+}
+
+ACRONYMS: Final = {"ai": "AI", "npv": "NPV", "vip": "VIP", "crm": "CRM", "roi": "ROI"}
+LANGUAGES: Final[Mapping[str, Mapping[str, str]]] = {"en": ENGLISH}
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of one language."""
+
+    texts: Mapping[str, str] = field(default_factory=lambda: ENGLISH)
+
+    def __call__(self, key: str, **values: object) -> str:
+        """Return the text of a key with its values filled in."""
+        return self.texts[key].format(**values)
+
+    def has(self, key: str) -> bool:
+        """Whether there is a text for a key."""
+        return key in self.texts
+
+    def join(self, names: list[str]) -> str:
+        """Join names to a list in running text."""
+        if len(names) <= 1:
+            return "".join(names)
+        return self("list.and", first=", ".join(names[:-1]), last=names[-1])
+
+
+def readable(name: str) -> str:
+    """Turn a name of the configuration into words: `ai_service` becomes "AI service"."""
+    parts = [ACRONYMS.get(part, part) for part in name.split("_") if part]
+    text = " ".join(parts)
+    return text[:1].upper() + text[1:]
+
+
+def plan_title(folder: RunFolder, plan: str) -> str:
+    """Return what a plan is called in running text."""
+    return folder.title(plan) or readable(plan)
+
+
+def in_sentence(title: str) -> str:
+    """Return a title as it stands inside a sentence, in quotation marks."""
+    return f"“{title}”"
+
+
+def odds(words: Words, probability: float, replications: int) -> str:
+    """Tell a probability as a count of futures."""
+    count = round(probability * replications)
+    if count in (0, replications):
+        return words("odds.none" if count == 0 else "odds.all", n=replications)
+    simple = fraction(probability)
+    if simple is None:
+        return words("odds.count", k=count, n=replications)
+    exact = abs(simple[0] / simple[1] - probability) < 1e-9  # noqa: PLR2004
+    return words("odds.fraction" if exact else "odds.about", k=simple[0], m=simple[1])
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer in a sentence, the sentence that bounds it, and what else must be said."""
+
+    headline: str
+    interval: str
+    note: str
+    tone: str
+    """`good`, `bad` or `open`."""
+
+
+def sign_of(difference: Mapping[str, Any]) -> str:
+    """Tell what a 95% interval says about a difference.
+
+    Returns
+    -------
+    str
+        `up`, `down`, `unclear` (the interval spans zero), `same` (zero in every replication) or
+        `unknown`.
+    """
+    mean = known(difference.get("mean"))
+    low, high = known(difference.get("low")), known(difference.get("high"))
+    if mean is None:
+        return "unknown"
+    parts = (mean, low, high, known(difference.get("p10")), known(difference.get("p90")))
+    if all(part is None or not part for part in parts):
+        return "same"
+    if low is None or high is None or low <= 0 <= high:
+        return "unclear"
+    return "up" if low > 0 else "down"
+
+
+def money_of(difference: Mapping[str, Any], currency: str) -> MoneyUnit:
+    """Return the unit of money for the figures of one difference."""
+    parts = [known(difference.get(key)) for key in ("mean", "low", "high", "p10", "p90")]
+    return money_unit(parts, currency)
+
+
+def verdict(words: Words, folder: RunFolder) -> Verdict:
+    """Answer the question of a run in one sentence, or say that it cannot be answered."""
+    return _verdict_on_many(words, folder) if folder.is_comparison else _verdict(words, folder)
+
+
+RUN_VERDICTS: Final = {
+    "up": ("verdict.gain", "good"),
+    "down": ("verdict.loss", "bad"),
+    "unclear": ("verdict.unclear", "open"),
+    "same": ("verdict.same", "open"),
+    "unknown": ("verdict.unknown", "open"),
+}
+
+
+def _verdict(words: Words, folder: RunFolder) -> Verdict:
+    plan = folder.plans[0]
+    npv = folder.difference(plan, "npv")
+    sign = sign_of(npv)
+    key, tone = RUN_VERDICTS[sign]
+    risk = known(folder.result(plan).get("probability_of_loss")) or 0.0
+    mean = known(npv.get("mean")) or 0.0
+    title = in_sentence(plan_title(folder, plan))
+    headline = words(
+        key,
+        quarters=folder.quarters,
+        plan=title,
+        plan_start=title,
+        baseline=in_sentence(plan_title(folder, folder.baseline)),
+        money=money_of(npv, folder.currency).full(abs(mean)),
+        odds=odds(words, risk, folder.replications),
+    )
+    bounded = sign not in ("same", "unknown")
+    interval = _interval(words, folder, plan) if bounded else ""
+    return Verdict(headline, interval, _note(words, npv, sign), tone)
+
+
+def _note(words: Words, npv: Mapping[str, Any], sign: str) -> str:
+    if sign != "unclear":
+        return ""
+    single = known(npv.get("low")) is None
+    return words("verdict.note.single" if single else "verdict.note.unclear")
+
+
+def _interval(words: Words, folder: RunFolder, plan: str) -> str:
+    npv = folder.difference(plan, "npv")
+    unit = money_of(npv, folder.currency)
+    parts = {key: unit.number(known(npv.get(key))) for key in ("low", "high", "p10", "p90")}
+    baseline = in_sentence(plan_title(folder, folder.baseline))
+    mean = unit.full(known(npv.get("mean")))
+    return words("verdict.interval", baseline=baseline, mean=mean, **parts)
+
+
+def _verdict_on_many(words: Words, folder: RunFolder) -> Verdict:
+    plans = folder.plans
+    npv = folder.difference(plans[0], "npv")
+    key, tone = {"up": ("verdict.best", "good"), "down": ("verdict.none_pays", "bad")}.get(
+        sign_of(npv), ("verdict.none_clear", "open")
+    )
+    mean = known(npv.get("mean"))
+    unit = money_of(npv, folder.currency)
+    best = known(folder.result(plans[0]).get("probability_best")) or 0.0
+    headline = words(
+        key,
+        n=len(plans),
+        quarters=folder.quarters,
+        plan=in_sentence(plan_title(folder, plans[0])),
+        baseline=in_sentence(plan_title(folder, folder.baseline)),
+        money=unit.full(abs(mean) if mean is not None and tone != "open" else mean),
+        odds=odds(words, best, folder.replications),
+    )
+    rivals = _told_apart(words, folder) if tone == "good" else ""
+    return Verdict(headline, _interval(words, folder, plans[0]), rivals, tone)
+
+
+def _told_apart(words: Words, folder: RunFolder) -> str:
+    """Name the plans from which the best one cannot be told apart."""
+    best = folder.plans[0]
+    tied = [
+        ({pair["plan"], pair["other"]} - {best}).pop()
+        for pair in folder.summary.get("pairwise", [])
+        if best in (pair["plan"], pair["other"])
+        and pair["plan"] != pair["other"]
+        and sign_of(pair["npv_difference"]) in ("unclear", "same")
+    ]
+    if tied:
+        names = [in_sentence(plan_title(folder, plan)) for plan in tied]
+        return words("verdict.tied", others=words.join(names))
+    return words("verdict.ahead") if len(folder.plans) > 1 else ""
+
+
+def movement(words: Words, folder: RunFolder, measure: str) -> str:
+    """Say in words how a measure of customers differs at the end of the horizon."""
+    difference = folder.difference(folder.plans[0], measure)
+    direction = {"unclear": "none", "unknown": "none"}.get(sign := sign_of(difference), sign)
+    mean = abs(known(difference.get("mean")) or 0.0)
+    size = 100 * mean if measure == "churn_annual" else mean
+    return words(
+        f"move.{measure}.{direction}",
+        amount=words("amount.points", n=plain(size, 1)),
+        baseline=in_sentence(plan_title(folder, folder.baseline)),
+    )
+
+
+def two_layers(words: Words, difference: Mapping[str, Any]) -> str:
+    """Say how much of the spread is luck and how much is not knowing."""
+    chance, ignorance = known(difference.get("chance_sd")), known(difference.get("ignorance_sd"))
+    if chance is None or ignorance is None:
+        return words("lead.sure.none")
+    if not chance + ignorance:
+        return words("lead.sure.same")
+    share = ignorance**2 / (ignorance**2 + chance**2)
+    advice = words("lead.sure.learn" if share > 0.5 else "lead.sure.luck")  # noqa: PLR2004
+    return words(
+        "lead.sure", ignorance=percent(share, 0), chance=percent(1 - share, 0), advice=advice
+    )
+
+
+def phase_quarters(words: Words, first: int, last: int) -> str:
+    """Name the quarters of a phase."""
+    key = "phase.quarter" if first == last else "phase.quarters"
+    return words(key, first=first, last=last, dash="\N{EN DASH}").replace(" ", HARD)

@@ -1,0 +1,175 @@
+"""The Python face: simulate a configuration, look at the result, keep it."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from sim.config.build import configuration_hash, dump, parameters
+from sim.config.study import Config
+from sim.report import headline_figure, write_page
+from sim.report.words import LANGUAGES, Words
+from sim.store import write_run, write_text
+from sim.study import Progress, StudyResult, run_study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LIBRARIES = ("fidelio", "numpy", "numba", "mesa", "pandas", "scipy", "hydra-core", "matplotlib")
+
+
+class Result:
+    """What a study found.
+
+    Attributes
+    ----------
+    study
+        The replications themselves.
+    command
+        The command that repeats it.
+    """
+
+    def __init__(self, study: StudyResult, command: str) -> None:
+        self.study = study
+        self.command = command
+
+    @property
+    def measures(self) -> pd.DataFrame:
+        """A row per plan x replication x quarter x segment x brand, a column per measure."""
+        return self.study.measures
+
+    @property
+    def cash_flow(self) -> pd.DataFrame:
+        """A row per plan x replication x quarter, money by component in currency, signed."""
+        return self.study.cash_flow
+
+    @property
+    def outcomes(self) -> pd.DataFrame:
+        """A row per plan x replication, a column per outcome; money against the baseline."""
+        return self.study.outcomes
+
+    def summary(self) -> dict[str, Any]:
+        """Return the outcomes with intervals, as in `summary.json`."""
+        return self.study.summary()
+
+    def save(self, folder: str | Path) -> Path:
+        """Write tables and documents into a folder and return it.
+
+        Raises
+        ------
+        StoreError
+            If the folder cannot be written.
+        """
+        target = Path(folder)
+        tables = {
+            name: getattr(self.study, name)
+            for name in ("measures", "cash_flow", "outcomes", "cohort", "switching")
+        }
+        documents = {"summary": self.summary(), "manifest": manifest(self.study, self.command)}
+        write_run(target, tables, documents)
+        return target
+
+    def plot(self) -> Figure:
+        """Return cash flow, churn and NPV in one picture."""
+        with tempfile.TemporaryDirectory() as folder:
+            return headline_figure(self.save(folder))
+
+    def to_html(self, path: str | Path) -> Path:
+        """Write the report as one page and return its path.
+
+        Raises
+        ------
+        StoreError
+            If the page cannot be written.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            page = write_page(self.save(folder))
+            return write_text(Path(path), page.read_text("utf-8"))
+
+
+def simulate(config: Config, progress: Progress | None = None) -> Result:
+    """Live a study and return what it found.
+
+    Parameters
+    ----------
+    config
+        From `sim.load`.
+    progress
+        Called with (done, planned) after each replication.
+
+    Raises
+    ------
+    ConfigError
+        If the configuration contradicts itself.
+    """
+    return Result(run_study(config, progress), f"fidelio run scenario={config.scenario}")
+
+
+def manifest(result: StudyResult, command_line: str) -> dict[str, Any]:
+    """Return what is needed to repeat the study and to know what it rests on."""
+    config = result.config
+    rows = parameters(config)
+    sources = {row.path: row for row in rows}
+    kinds = [row.kind.value for row in rows]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {
+        "command": command_line,
+        "configuration": dump(config),
+        "hash": configuration_hash(config),
+        "versions": {
+            "python": platform.python_version(),
+            **{library: version(library) for library in LIBRARIES},
+        },
+        "seed": config.seed,
+        "seconds": round(result.seconds, 3),
+        "peak_memory_mib": round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1),
+        "interrupted": result.interrupted,
+        "provenance": {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)},
+        "provenance_rows": [
+            {
+                "parameter": row.path,
+                "value": dump(row.value),
+                "provenance": row.kind.value,
+                "source": row.source,
+            }
+            for row in rows
+        ],
+        "uncertain": [
+            {
+                **row,
+                "value": dump(row["value"]),
+                "provenance": sources[row["parameter"]].kind.value,
+            }
+            for row in result.uncertain()
+        ],
+        "warnings": list(result.warnings),
+        "notes": notes(result),
+    }
+
+
+def notes(result: StudyResult) -> list[dict[str, str]]:
+    """Return what the reader should know beside the figures: published figures, and why they differ."""
+    words = Words(LANGUAGES["en"])
+    focal = result.config.market.focal.name
+    table = result.measures
+    chosen = (table.plan == result.baseline) & (table.brand == focal) & (table.segment == "all")
+    last = table[chosen & (table.quarter == result.config.quarters)]
+    found = []
+    for mark in result.config.market.benchmarks:
+        simulated = float(last[mark.measure].mean())
+        key = f"outcome.{mark.measure}"
+        name = words(key) if words.has(key) else mark.measure
+        found.append(
+            {
+                "title": f"{name}: {simulated:.3g} here, {mark.value:.3g} published",
+                "text": f"{mark.note} ({mark.source})",
+            }
+        )
+    return found

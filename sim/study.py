@@ -1,0 +1,499 @@
+"""A study: plans and baseline on the same worlds, replicated until the answer is sure enough.
+
+Two layers of uncertainty are kept apart. Each replication draws one world (chance) and one set of
+uncertain parameters (ignorance), shared by all its plans. A quarter of the replications are lived
+again with the same parameters in another world; these twins tell how much of the spread is chance.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from sim.config.build import uncertain_parameters
+from sim.config.plan import Plan
+from sim.config.study import Config
+from sim.engines.local import LocalEngine, StoppedError
+from sim.errors import ConfigError
+from sim.finance import returns, risk_figures
+from sim.finance.cash_flow import SPEND, cash_flow, customer_scale
+from sim.finance.risk_figures import Spread
+from sim.measures import behaviour
+from sim.measures.lifetime_value import focal_lifetime_value
+from sim.measures.table import measure_table
+from sim.model import LoyaltyModel
+from sim.types import F64
+
+LEVELS = {
+    "churn_annual": "churn_annual",
+    "retention": "retention",
+    "repeat_rate": "repeat_rate",
+    "loyalty_index": "loyalty_index",
+    "nps": "nps",
+    "csat": "satisfaction",
+    "share": "share",
+    "penetration": "penetration",
+    "purchase_frequency": "purchase_frequency",
+}
+"""Outcome to the measure whose mean over the last year it is, focal brand, whole market."""
+
+MONEY = ("npv", "roi", "irr", "payback_quarter", "spend", "incremental_margin")
+"""Outcomes of a plan against the baseline."""
+
+OUTCOMES = (*MONEY, *LEVELS, "clv")
+
+# Worlds of twins are numbered from here, out of reach of any replication.
+TWIN_WORLDS = 1 << 31
+
+DRIFT_TOLERANCE = {"share": 0.01, "bond": 0.01, "retention": 0.015}
+"""Largest change in half a year that counts as settled."""
+
+_MISSING = {"payback_quarter": np.inf}
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One world to live: its number, and the number of its parameter draw."""
+
+    world: int
+    parameters: int
+
+    @property
+    def twin(self) -> bool:
+        """Whether this is the second life of a parameter draw."""
+        return self.world >= TWIN_WORLDS
+
+
+@dataclass(frozen=True, slots=True)
+class Replication:
+    """What one world gave, plan by plan; tables without columns for plan and replication."""
+
+    task: Task
+    measures: dict[str, pd.DataFrame]
+    cash_flow: dict[str, pd.DataFrame]
+    outcomes: dict[str, dict[str, float]]
+    cohort: dict[str, pd.DataFrame]
+    switching: dict[str, pd.DataFrame]
+    parameters: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyResult:
+    """The replications of a study and what follows from them.
+
+    Attributes
+    ----------
+    config
+        The study's configuration.
+    plans
+        Names of the plans that are set against the baseline.
+    replications, twins
+        In order of their world.
+    seconds
+        Wall-clock time of the replications.
+    interrupted
+        Whether the study was cut short.
+    """
+
+    config: Config
+    plans: tuple[str, ...]
+    replications: tuple[Replication, ...]
+    twins: tuple[Replication, ...]
+    seconds: float
+    interrupted: bool = False
+    _cache: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def baseline(self) -> str:
+        """Name of the baseline."""
+        return self.config.baseline.name
+
+    @property
+    def measures(self) -> pd.DataFrame:
+        """Return a row per plan x replication x quarter x segment x brand, a column per measure."""
+        return self._stack("measures")
+
+    @property
+    def cash_flow(self) -> pd.DataFrame:
+        """Return a row per plan x replication x quarter with money by component, in currency."""
+        return self._stack("cash_flow")
+
+    @property
+    def cohort(self) -> pd.DataFrame:
+        """Return how many of each quarter's first-time focal buyers buy in later quarters."""
+        return self._stack("cohort")
+
+    @property
+    def switching(self) -> pd.DataFrame:
+        """Return purchases of the horizon by last and present brand, per plan and replication."""
+        return self._stack("switching")
+
+    @property
+    def outcomes(self) -> pd.DataFrame:
+        """Return a row per plan x replication with a column per outcome; money against baseline."""
+        rows = [
+            {"plan": plan, "replication": index, **replication.outcomes[plan]}
+            for plan in (*self.plans, self.baseline)
+            for index, replication in enumerate(self.replications)
+        ]
+        frame = pd.DataFrame(rows).drop_duplicates(["plan", "replication"], ignore_index=True)
+        return frame[["plan", "replication", *OUTCOMES]]
+
+    def values(self, plan: str, outcome: str, *, twins: bool = False) -> F64:
+        """Return an outcome per replication, shape (n,); NaN where it does not exist."""
+        chosen = self.twins if twins else self.replications
+        return np.array([r.outcomes[plan][outcome] for r in chosen], dtype=np.float64)
+
+    def difference(self, plan: str, outcome: str, *, twins: bool = False) -> F64:
+        """Return an outcome of the plan less the baseline's, per replication, shape (n,)."""
+        own = self.values(plan, outcome, twins=twins)
+        if outcome in MONEY:
+            return own
+        return own - self.values(self.baseline, outcome, twins=twins)
+
+    def spread(self, plan: str, outcome: str) -> Spread:
+        """Return how an outcome's difference to the baseline spreads over replications."""
+        if self.changes_nothing(plan):
+            return _ZERO.copy()
+        values = self.difference(plan, outcome)
+        again = self.difference(plan, outcome, twins=True)
+        first = values[: len(again)]
+        if not uncertain_parameters(self.config):
+            spread = risk_figures.describe(
+                values, (values[:0], values[:0]), missing_is=_MISSING.get(outcome, -np.inf)
+            )
+            sd = None if spread["mean"] is None else float(values.std(ddof=1))
+            return Spread(**{**spread, "chance_sd": sd, "ignorance_sd": sd and 0.0})
+        return risk_figures.describe(
+            values, (first, again), missing_is=_MISSING.get(outcome, -np.inf)
+        )
+
+    def changes_nothing(self, plan: str) -> bool:
+        """Return whether the plan's money is the baseline's, to the bit, in every replication."""
+        return all(
+            r.cash_flow[plan]["net"].equals(r.cash_flow[self.baseline]["net"])
+            and r.measures[plan].equals(r.measures[self.baseline])
+            for r in self.replications
+        )
+
+    def plan_summary(self, plan: str) -> dict[str, Any]:
+        """Return outcomes, probability of loss and CVaR of a plan; None where a value does not exist."""
+        npvs = self.values(plan, "npv")
+        outcomes = {
+            name: {
+                "baseline": None if name in MONEY else _mean(self.values(self.baseline, name)),
+                "plan": _mean(self.values(plan, name)),
+                "difference": self.spread(plan, name),
+            }
+            for name in OUTCOMES
+        }
+        return {
+            "outcomes": outcomes,
+            "probability_of_loss": risk_figures.probability_of_loss(npvs),
+            "cvar_5": risk_figures.tail_mean(npvs),
+        }
+
+    def summary(self) -> dict[str, Any]:
+        """Return the study in figures: of one plan, or of several side by side."""
+        head = {
+            "scenario": self.config.scenario,
+            "title": self.config.title,
+            "baseline": self.baseline,
+            "replications": len(self.replications),
+            "customers": self.config.customers,
+            "quarters": self.config.quarters,
+            "seed": self.config.seed,
+            "currency": self.config.market.currency,
+        }
+        if not self.config.plans:
+            return {**head, "plan": self.plans[0], **self.plan_summary(self.plans[0])}
+        best = self.probability_best()
+        titles = {plan.name: plan.title for plan in self.config.plans}
+        plans = {
+            name: {
+                "title": titles[name],
+                **self.plan_summary(name),
+                "probability_best": best[name],
+            }
+            for name in self.plans
+        }
+        return {**head, "plans": plans, "pairwise": self.pairwise()}
+
+    def probability_best(self) -> dict[str, float]:
+        """Return the share of replications in which each plan has the highest NPV; ties are shared."""
+        npvs = np.array([self.values(plan, "npv") for plan in self.plans])
+        top = npvs == npvs.max(axis=0)
+        return dict(zip(self.plans, (top / top.sum(axis=0)).mean(axis=1).tolist(), strict=True))
+
+    def pairwise(self) -> list[dict[str, Any]]:
+        """Return for each pair of plans the spread of the NPV difference on the same worlds."""
+        pairs = [(a, b) for i, a in enumerate(self.plans) for b in self.plans[i + 1 :]]
+        rows = []
+        for plan, other in pairs:
+            values = self.values(plan, "npv") - self.values(other, "npv")
+            spread = risk_figures.describe(values, (values[:0], values[:0]), missing_is=-np.inf)
+            kept = {key: spread[key] for key in ("mean", "low", "high", "p10", "p50", "p90")}  # type: ignore[literal-required]
+            rows.append({"plan": plan, "other": other, "npv_difference": kept})
+        return rows
+
+    def uncertain(self) -> list[dict[str, Any]]:
+        """Return each uncertain parameter with its rank correlation with the first plan's NPV."""
+        npvs = self.values(self.plans[0], "npv")
+        rows = []
+        for path, (number, _, _) in uncertain_parameters(self.config).items():
+            drawn = np.array([r.parameters[path] for r in self.replications])
+            varies = np.ptp(npvs) > 0 and np.ptp(drawn) > 0
+            correlation = float(stats.spearmanr(drawn, npvs).statistic) if varies else None
+            rows.append({"parameter": path, "value": number, "npv_correlation": correlation})
+        return sorted(rows, key=lambda row: -abs(row["npv_correlation"] or 0.0))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the reader should be warned of."""
+        return drift_warnings(
+            self.measures[self.measures.plan == self.baseline], self.config.market.focal.name
+        )
+
+    def _stack(self, name: str) -> pd.DataFrame:
+        if name not in self._cache:
+            frames = []
+            for plan in dict.fromkeys((*self.plans, self.baseline)):
+                for index, replication in enumerate(self.replications):
+                    frame = getattr(replication, name)[plan].copy()
+                    frame.insert(0, "replication", index)
+                    frame.insert(0, "plan", plan)
+                    frames.append(frame)
+            self._cache[name] = pd.concat(frames, ignore_index=True)
+        stacked: pd.DataFrame = self._cache[name]
+        return stacked
+
+
+_ZERO = Spread(
+    mean=0.0, low=0.0, high=0.0, p10=0.0, p50=0.0, p90=0.0, chance_sd=0.0, ignorance_sd=0.0
+)
+
+Progress = Callable[[int, int], None]
+
+
+def run_study(config: Config, progress: Progress | None = None) -> StudyResult:
+    """Live every replication of a study.
+
+    Parameters
+    ----------
+    config
+        What to study. With `precision`, replications are added until the half-width of the 95%
+        interval of the first plan's mean NPV is at most that, or `engine.max_replications` is reached.
+    progress
+        Called with (done, planned) after each replication.
+
+    Returns
+    -------
+    The result; if the user interrupts after two finished replications, of those, marked so.
+
+    Raises
+    ------
+    ConfigError
+        If two plans share a name, or the market has no focal customers.
+    """
+    plans = config.plans or (config.plan,)
+    _check_names(plans, config.baseline)
+    began = time.perf_counter()
+    engine = LocalEngine(config.engine.threads, config.customers)
+    done: list[Replication] = []
+    tasks = _first_tasks(config)
+    planned = len(tasks)
+    interrupted = False
+
+    def live(task: Task) -> Replication:
+        return run_replication(config, task, engine)
+
+    def collect() -> StudyResult:
+        ordered = sorted(done, key=lambda r: r.task.world)
+        first = tuple(r for r in ordered if not r.task.twin)
+        kept = {r.task.parameters for r in first}
+        return StudyResult(
+            config=config,
+            plans=tuple(plan.name for plan in plans),
+            replications=first,
+            twins=tuple(r for r in ordered if r.task.twin and r.task.parameters in kept),
+            seconds=time.perf_counter() - began,
+            interrupted=interrupted,
+        )
+
+    try:
+        while tasks:
+            for replication in engine.run(live, tasks):
+                done.append(replication)
+                if progress is not None:
+                    progress(len(done), planned)
+            tasks = _more_tasks(config, collect())
+            planned += len(tasks)
+    except KeyboardInterrupt:
+        interrupted = True
+        if sum(not r.task.twin for r in done) < 2:
+            raise
+    return collect()
+
+
+def run_replication(config: Config, task: Task, engine: LocalEngine) -> Replication:
+    """Live one world: burn in once, then each plan and the baseline from copies of that state."""
+    plans = config.plans or (config.plan,)
+    with ThreadPoolExecutor(engine.threads_per_task) as pool:
+        burnt_in = LoyaltyModel(
+            config,
+            replication=task.world,
+            parameter_replication=task.parameters,
+            collect=False,
+            mapper=pool.map if engine.threads_per_task > 1 else map,
+        )
+        _step_until(burnt_in, 1, engine)
+        realised = burnt_in.config
+        chosen = {p.name: p for p in (*(realised.plans or (realised.plan,)), realised.baseline)}
+        models = {}
+        for name, plan in chosen.items():
+            models[name] = burnt_in.fork(plan)
+            _step_until(models[name], config.quarters + 1, engine)
+            models[name].state.population = None  # type: ignore[assignment]  # no longer needed
+    measures, flows, cohorts, switching = {}, {}, {}, {}
+    outcomes: dict[str, dict[str, float]] = {}
+    for name, model in models.items():
+        history = model.history()
+        scale = customer_scale(history)
+        measures[name] = measure_table(history, scale)
+        flows[name] = cash_flow(history, model.records, chosen[name], realised.finance, scale)
+        cohorts[name] = _cohort_table(model)
+        switching[name] = _switching_table(model)
+        outcomes[name] = _levels(measures[name], realised)
+        outcomes[name]["clv"] = focal_lifetime_value(
+            history, realised.finance.gross_margin, realised.finance.quarterly_rate
+        )
+    base = flows[realised.baseline.name]
+    for name in outcomes:
+        outcomes[name] |= _money(flows[name], base, realised.finance.quarterly_rate)
+    return Replication(
+        task=task,
+        measures=measures,
+        cash_flow=flows,
+        outcomes=outcomes,
+        cohort=cohorts,
+        switching=switching,
+        parameters=burnt_in.drawn,
+    )
+
+
+def drift_warnings(measures: pd.DataFrame, focal: str) -> tuple[str, ...]:
+    """Say which of the focal brand's measures still drift at the end of burn-in.
+
+    The change of the mean from the third and fourth to the last two quarters, over all replications,
+    counts as drift if it exceeds its tolerance by more than two standard errors.
+    """
+    chosen = measures[(measures.segment == "all") & (measures.brand == focal)]
+    found = []
+    for name, tolerance in DRIFT_TOLERANCE.items():
+        wide = chosen.pivot_table(name, index="replication", columns="quarter")
+        if not {-3, -2, -1, 0} <= set(wide.columns):
+            return ()
+        change = (wide[0] + wide[-1] - wide[-2] - wide[-3]) / 2
+        error = change.std(ddof=1) / len(change) ** 0.5
+        if abs(change.mean()) - 2 * error > tolerance:
+            found.append(
+                f"{name} still moves by {change.mean():+.3f} in half a year at the end of burn-in; "
+                "a longer burn_in would settle it"
+            )
+    return tuple(found)
+
+
+def _step_until(model: LoyaltyModel, plan_quarter: int, engine: LocalEngine) -> None:
+    while model.plan_quarter < plan_quarter:
+        if engine.stopping.is_set():
+            raise StoppedError
+        model.step()
+
+
+def _first_tasks(config: Config) -> list[Task]:
+    tasks = [Task(world, world) for world in range(config.replications)]
+    if not uncertain_parameters(config):
+        return tasks
+    n_twins = max(config.replications // 4, 2)
+    return tasks + [Task(TWIN_WORLDS + index, index) for index in range(n_twins)]
+
+
+def _more_tasks(config: Config, so_far: StudyResult) -> list[Task]:
+    """Return the next batch if the NPV is not yet known closely enough."""
+    n = len(so_far.replications)
+    if config.precision is None or n >= config.engine.max_replications:
+        return []
+    if risk_figures.half_width(so_far.values(so_far.plans[0], "npv")) <= config.precision:
+        return []
+    batch = min(max(config.replications // 2, 2), config.engine.max_replications - n)
+    return [Task(world, world) for world in range(n, n + batch)]
+
+
+def _check_names(plans: Sequence[Plan], baseline: Plan) -> None:
+    names = [plan.name for plan in plans]
+    for plan in plans:
+        if names.count(plan.name) > 1:
+            raise ConfigError("named twice", key="plans", value=plan.name, allowed="each plan once")
+        if plan.name == baseline.name and plan != baseline:
+            raise ConfigError(
+                "has the baseline's name but is another plan", key="plan", value=plan.name,
+                allowed="a name of its own",
+            )  # fmt: skip
+
+
+def _levels(measures: pd.DataFrame, config: Config) -> dict[str, float]:
+    """Return each level outcome: the mean over the horizon's last year; annual churn at its end."""
+    last = config.quarters - min(behaviour.QUARTERS_PER_YEAR, config.quarters)
+    focal = measures[(measures.segment == "all") & (measures.brand == config.market.focal.name)]
+    year = focal[focal.quarter > last]
+    levels = {name: float(year[measure].mean()) for name, measure in LEVELS.items()}
+    return {**levels, "churn_annual": float(year["churn_annual"].iloc[-1])}
+
+
+def _money(flows: pd.DataFrame, base: pd.DataFrame, rate: float) -> dict[str, float]:
+    """Return the money outcomes of a plan against the baseline; NaN where one does not exist."""
+    net = (flows["net"] - base["net"]).to_numpy()
+    spend = -float((flows[list(SPEND)] - base[list(SPEND)]).to_numpy().sum())
+    margin = float(net.sum()) + spend
+    found = {
+        "npv": returns.npv(net, rate),
+        "roi": returns.roi(margin, spend),
+        "irr": returns.irr(net),
+        "payback_quarter": returns.payback_quarter(net, rate),
+        "spend": spend,
+        "incremental_margin": margin,
+    }
+    return {name: np.nan if value is None else value for name, value in found.items()}
+
+
+def _cohort_table(model: LoyaltyModel) -> pd.DataFrame:
+    """Return buyers by (quarter of first focal purchase, quarters since), simulated customers."""
+    counts = np.stack([record.cohort for record in model.records])
+    quarters = [record.quarter for record in model.records]
+    rows = [
+        (first, now - first, int(counts[t, c]))
+        for c, first in enumerate(quarters)
+        for t, now in enumerate(quarters)
+        if t >= c
+    ]
+    return pd.DataFrame(rows, columns=["first_quarter", "age", "buyers"])
+
+
+def _switching_table(model: LoyaltyModel) -> pd.DataFrame:
+    """Return purchases of the plan's quarters by (last brand, present brand)."""
+    names = [brand.name for brand in model.config.market.brands]
+    total = sum(record.switching[-1] for record in model.records if record.quarter >= 1)
+    table = pd.DataFrame(total, index=names, columns=names).rename_axis("from_brand")
+    return table.reset_index().melt("from_brand", var_name="to_brand", value_name="purchases")
+
+
+def _mean(values: F64) -> float | None:
+    """Return the mean, or None if the value does not exist in every replication."""
+    return None if np.isnan(values).any() else float(values.mean())

@@ -1,0 +1,78 @@
+"""Array aliases and coded enums. No logic."""
+
+from __future__ import annotations
+
+from enum import Enum, IntEnum
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+F32: TypeAlias = NDArray[np.float32]
+F64: TypeAlias = NDArray[np.float64]
+
+
+class MarketKind(Enum):
+    """How customers buy."""
+
+    REPERTOIRE = "repertoire"
+    """Bought again and again from several brands: goods, retail."""
+    SUBSCRIPTION = "subscription"
+    """One provider at a time under a contract: bank, telecom."""
+
+
+class RivalKind(Enum):
+    """How a rival brand acts."""
+
+    HOLD = "hold"
+    """Goes on as today."""
+    SCHEDULE = "schedule"
+    """Makes stated moves in stated quarters."""
+
+
+class Provenance(Enum):
+    """Where a parameter's value comes from."""
+
+    ASSUMED = "assumed"
+    EVIDENCE = "evidence"
+    LITERATURE = "literature"
+    CALIBRATED = "calibrated"
+
+
+class Channel(IntEnum):
+    """What a customer can feel of a lever, a rival's move or a risk; the code is an array index.
+
+    Quality channels are in logit units of perceived value; PROBLEM, ON_TIME, AVAILABILITY, AWARENESS
+    and ORDER_VALUE are relative to what is missing or present; PRICE and DISCOUNT are relative.
+    """
+
+    FUNCTIONAL = 0
+    EMOTIONAL = 1
+    SOCIAL = 2
+    ECONOMIC = 3
+    MATCH = 4
+    """Fit of the offer to the person (personalisation)."""
+    PROBLEM = 5
+    """Share of service problems avoided (negative: added)."""
+    ON_TIME = 6
+    """Share of late answers to complaints that become timely (negative: share of timely ones lost)."""
+    STIMULUS = 7
+    """Quarterly push to the emotional bond."""
+    AWARENESS = 8
+    """Share of the unaware who become aware in a quarter."""
+    PRICE = 9
+    """Relative change of the normal price."""
+    DISCOUNT = 10
+    """Promotional discount, a share of the price."""
+    FEATURE = 11
+    """Feature or display, in logit units."""
+    AVAILABILITY = 12
+    """Relative change of availability."""
+    ORDER_VALUE = 13
+    """Relative change of the value of an order."""
+    TRUST = 14
+    """Benevolence: privacy and fairness (negative: a breach)."""
+
+
+N_CHANNELS = len(Channel)
+QUALITY_CHANNELS = (Channel.FUNCTIONAL, Channel.EMOTIONAL, Channel.SOCIAL, Channel.ECONOMIC)

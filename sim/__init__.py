@@ -1,8 +1,8 @@
 """Fidelio: what a loyalty plan would do to loyalty, churn and return, and how sure that is.
 
-    import sim
-    result = sim.simulate(sim.load("retail_three_phase", ["customers=50_000"]))
-    result.summary()
+import sim
+result = sim.simulate(sim.load("retail_three_phase", ["customers=50_000"]))
+result.summary()
 """
 
 from __future__ import annotations

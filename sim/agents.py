@@ -140,7 +140,9 @@ class CustomerSet:
             return [self.get(name) for name in attributes]
         columns = self._population.columns
         if attributes not in columns._fields:
-            raise AttributeError(f"customers have no '{attributes}'; known: {', '.join(columns._fields)}")
+            raise AttributeError(
+                f"customers have no '{attributes}'; known: {', '.join(columns._fields)}"
+            )
         return getattr(columns, attributes)[..., self.rows]
 
     def set(self, attribute: str, value: Any) -> CustomerSet:
@@ -173,7 +175,8 @@ class CustomerSet:
         """Return a set per value of an attribute or of a function of the columns."""
         key = np.asarray(self.get(by) if isinstance(by, str) else by(_ColumnView(self)))
         return {
-            value.item(): CustomerSet(self.model, self.rows[key == value]) for value in np.unique(key)
+            value.item(): CustomerSet(self.model, self.rows[key == value])
+            for value in np.unique(key)
         }
 
 

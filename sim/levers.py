@@ -117,5 +117,8 @@ class Programme:
 def plan_spend(plan: Plan, quarters: int) -> F64:
     """Return the budget of each quarter of a plan without upkeep, shape (quarters,), in currency."""
     return np.array(
-        [sum(plan.spend_in(n, q) for n in plan.levers) + plan.overhead for q in range(1, quarters + 1)]
+        [
+            sum(plan.spend_in(n, q) for n in plan.levers) + plan.overhead
+            for q in range(1, quarters + 1)
+        ]
     )

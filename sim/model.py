@@ -21,10 +21,10 @@ from sim.kernels import layout as at
 from sim.kernels import philox
 from sim.kernels.quarter import create_residents, live_quarter
 from sim.levers import Programme
-from sim.measures.record import Record, add_tallies, age_departed, empty_tally, with_total
 from sim.measures.history import History
+from sim.measures.record import Record, add_tallies, age_departed, empty_tally, with_total
 from sim.measures.table import MEASURES
-from sim.offer import Environment, Product, environment, make_offer
+from sim.offer import Product, environment, make_offer
 from sim.phases import PHASES
 from sim.policies import FollowPlan, make_rival_policy
 from sim.population import Population
@@ -123,9 +123,7 @@ class LoyaltyModel(mesa.Model):  # type: ignore[misc]
         self.product = Product(self.config.market)
         self.state = _state or self._settle_market()
         self.traits = make_traits(self.config.market, self.population.block_start)
-        self.focal_policy = FollowPlan(
-            Programme(self.plan, self.config.lever, self.config.market)
-        )
+        self.focal_policy = FollowPlan(Programme(self.plan, self.config.lever, self.config.market))
         self._make_brands()
         self.risks = RiskRegister(self.config.risks, self.seed_number, replication)
         self.risk_hits: F64 = np.zeros((N_CHANNELS, 1))
@@ -272,6 +270,7 @@ class LoyaltyModel(mesa.Model):  # type: ignore[misc]
         mean_trust = state.trust @ (sizes / sizes.sum())
         record = Record(
             quarter=self.plan_quarter,
+            lived=state.quarter + 1,
             size=with_total(sizes),
             flow=with_total(tally.flow),
             category=with_total(tally.category),
@@ -297,9 +296,7 @@ class LoyaltyModel(mesa.Model):  # type: ignore[misc]
         return values
 
 
-def draw_parameters(
-    config: Config, seed: int, replication: int
-) -> tuple[Config, dict[str, float]]:
+def draw_parameters(config: Config, seed: int, replication: int) -> tuple[Config, dict[str, float]]:
     """Return the configuration with every uncertain number drawn for a replication, and the draws.
 
     A draw is addressed by the parameter's own name, so that adding a parameter moves no other.

@@ -8,8 +8,8 @@ import numpy as np
 
 from sim.config.market import Market
 from sim.kernels.layout import Offer
-from sim.traits import start_value
-from sim.types import F32, F64, Channel
+from sim.traits import dimensions, start_value
+from sim.types import DIMENSIONS, F32, F64, QUARTERS_PER_YEAR, Channel
 
 _FLOOR = 1e-3
 
@@ -25,8 +25,8 @@ class Environment(NamedTuple):
 
 def environment(market: Market, plan_quarter: int) -> Environment:
     """Return the environment of a quarter; quarter 1 is the plan's first."""
-    season = market.rate.season[(plan_quarter - 1) % 4]
-    growth = (1.0 + market.rate.growth) ** ((plan_quarter - 1) / 4)
+    season = market.rate.season[(plan_quarter - 1) % QUARTERS_PER_YEAR]
+    growth = (1.0 + market.rate.growth) ** ((plan_quarter - 1) / QUARTERS_PER_YEAR)
     return Environment(season * growth, market.expectation_drift * max(plan_quarter, 0))
 
 
@@ -45,16 +45,7 @@ class Product:
         self.log_availability = np.log(spread([b.availability for b in brands]))
         self.problem = spread([b.problem for b in brands])
         self.on_time = spread([b.on_time for b in brands])
-        self.dimensions = np.array(
-            [[getattr(b.quality, d) for d in ("functional", "emotional", "social", "economic")]
-             for b in brands]
-        )  # fmt: skip
-        """Shape (n_brands, 4)."""
-        self.weights = np.array(
-            [[getattr(s.dimensions, d) for d in ("functional", "emotional", "social", "economic")]
-             for s in market.segments]
-        )  # fmt: skip
-        """Shape (n_segments, 4)."""
+        self.dimensions, self.weights = dimensions(market)
         self.start_value = start_value(market)
 
 
@@ -87,8 +78,8 @@ def make_offer(
     attraction_shift
         Shape (n_segments,): mean attraction at the end of burn-in.
     """
-    quality_channels = channels[:, : Channel.ECONOMIC + 1, :]
-    quality = np.einsum("bds,sd->bs", product.dimensions[:, :, None] + quality_channels, product.weights)
+    delivered = product.dimensions[:, :, None] + channels[:, list(DIMENSIONS), :]
+    quality = np.einsum("bds,sd->bs", delivered, product.weights)
     discount = np.clip(channels[:, Channel.DISCOUNT], 0.0, 0.95)
     price = np.maximum(1.0 + channels[:, Channel.PRICE], 0.05)
     availability = np.clip(1.0 + channels[:, Channel.AVAILABILITY], _FLOOR, None)

@@ -70,8 +70,11 @@ class Population:
     def __init__(self, n_customers: int, market: Market) -> None:
         self.block_start = block_starts(n_customers, [s.share for s in market.segments])
         shapes = {True: (len(market.brands), n_customers), False: (n_customers,)}
-        self.columns = Columns(*(np.zeros(shapes[c.per_brand], c.dtype) for c in COLUMNS))
-        for s, (start, stop) in enumerate(zip(self.block_start, self.block_start[1:], strict=False)):
+        arrays: list[Any] = [np.zeros(shapes[c.per_brand], c.dtype) for c in COLUMNS]
+        self.columns = Columns(*arrays)
+        for s, (start, stop) in enumerate(
+            zip(self.block_start, self.block_start[1:], strict=False)
+        ):
             self.columns.segment[start:stop] = s
         self.columns.opinion_brand.fill(-1)
 
@@ -82,7 +85,8 @@ class Population:
         """Return an independent copy: two plans go on from one state."""
         twin = object.__new__(Population)
         twin.block_start = self.block_start
-        twin.columns = Columns(*(column.copy() for column in self.columns))
+        arrays: list[Any] = [column.copy() for column in self.columns]
+        twin.columns = Columns(*arrays)
         return twin
 
     @property

@@ -115,7 +115,7 @@ def simulate(config: Config, progress: Progress | None = None) -> Result:
 def manifest(result: StudyResult, command_line: str) -> dict[str, Any]:
     """Return what is needed to repeat the study and to know what it rests on."""
     config = result.config
-    rows = parameters(config)
+    rows = [row for row in parameters(config) if _matters(row.path, config)]
     sources = {row.path: row for row in rows}
     kinds = [row.kind.value for row in rows]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -148,10 +148,20 @@ def manifest(result: StudyResult, command_line: str) -> dict[str, Any]:
                 "provenance": sources[row["parameter"]].kind.value,
             }
             for row in result.uncertain()
+            if row["parameter"] in sources
         ],
         "warnings": list(result.warnings),
         "notes": notes(result),
     }
+
+
+def _matters(path: str, config: Config) -> bool:
+    """Whether a parameter can move the answer: a lever that nobody pays for cannot."""
+    parts = path.split(".")
+    paid = {
+        lever for plan in (config.plan, config.baseline, *config.plans) for lever in plan.levers
+    }
+    return parts[0] != "lever" or parts[1] in paid
 
 
 def notes(result: StudyResult) -> list[dict[str, str]]:

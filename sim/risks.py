@@ -8,9 +8,7 @@ import numpy as np
 
 from sim.config.risk import Risk, Risks
 from sim.kernels import philox
-from sim.types import F64, N_CHANNELS
-
-QUARTERS_PER_YEAR = 4
+from sim.types import F64, N_CHANNELS, QUARTERS_PER_YEAR
 
 
 class RiskRegister:
@@ -56,4 +54,3 @@ class RiskRegister:
         entity = zlib.crc32(risk.name.encode())
         u = philox.draw_uniform(entity, quarter, philox.RISK, self.seed, self.replication)
         return exposed and u < per_quarter * kept
-

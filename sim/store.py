@@ -7,6 +7,7 @@ import math
 import os
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,10 @@ def write_run(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, table in tables.items():
-            _replace(folder / f"{name}.parquet", lambda path, t=table: t.to_parquet(path, index=False))
+            _replace(folder / f"{name}.parquet", partial(table.to_parquet, index=False))
         for name, document in documents.items():
             text = json.dumps(_plain(document), indent=2, ensure_ascii=False, allow_nan=False)
-            _replace(folder / f"{name}.json", lambda path, t=text: path.write_text(t + "\n", "utf-8"))
+            write_text(folder / f"{name}.json", text + "\n")
     except OSError as error:
         raise StoreError(f"cannot write results into {folder}: {error.strerror}") from error
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,11 +25,10 @@ from sim.errors import ConfigError
 from sim.finance import returns, risk_figures
 from sim.finance.cash_flow import SPEND, cash_flow, customer_scale
 from sim.finance.risk_figures import Spread
-from sim.measures import behaviour
 from sim.measures.lifetime_value import focal_lifetime_value
 from sim.measures.table import measure_table
 from sim.model import LoyaltyModel
-from sim.types import F64
+from sim.types import F64, QUARTERS_PER_YEAR
 
 LEVELS = {
     "churn_annual": "churn_annual",
@@ -344,7 +343,6 @@ def run_study(config: Config, progress: Progress | None = None) -> StudyResult:
 
 def run_replication(config: Config, task: Task, engine: LocalEngine) -> Replication:
     """Live one world: burn in once, then each plan and the baseline from copies of that state."""
-    plans = config.plans or (config.plan,)
     with ThreadPoolExecutor(engine.threads_per_task) as pool:
         burnt_in = LoyaltyModel(
             config,
@@ -450,7 +448,7 @@ def _check_names(plans: Sequence[Plan], baseline: Plan) -> None:
 
 def _levels(measures: pd.DataFrame, config: Config) -> dict[str, float]:
     """Return each level outcome: the mean over the horizon's last year; annual churn at its end."""
-    last = config.quarters - min(behaviour.QUARTERS_PER_YEAR, config.quarters)
+    last = config.quarters - min(QUARTERS_PER_YEAR, config.quarters)
     focal = measures[(measures.segment == "all") & (measures.brand == config.market.focal.name)]
     year = focal[focal.quarter > last]
     levels = {name: float(year[measure].mean()) for name, measure in LEVELS.items()}

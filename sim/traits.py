@@ -9,9 +9,7 @@ from numpy.typing import NDArray
 
 from sim.config.market import Market
 from sim.kernels.layout import Traits
-from sim.types import F32, MarketKind
-
-QUARTERS_PER_YEAR = 4
+from sim.types import DIMENSIONS, F32, F64, QUARTERS_PER_YEAR, MarketKind
 
 
 def make_traits(market: Market, block_start: NDArray[np.int64]) -> Traits:
@@ -19,7 +17,9 @@ def make_traits(market: Market, block_start: NDArray[np.int64]) -> Traits:
     segments, talk, survey = market.segments, market.word_of_mouth, market.survey
     spread, service, learning = market.spread, market.service, market.learning
     subscription = market.kind is MarketKind.SUBSCRIPTION
-    weights = [[s.weights.value, s.weights.bond, s.weights.habit, s.weights.price] for s in segments]
+    weights = [
+        [s.weights.value, s.weights.bond, s.weights.habit, s.weights.price] for s in segments
+    ]
     return Traits(
         subscription=subscription,
         attention=float(market.subscription.attention),
@@ -106,6 +106,14 @@ def expected_loss(market: Market, problem: F32, on_time: F32) -> F32:
     return result
 
 
+def dimensions(market: Market) -> tuple[F64, F64]:
+    """Return brands' quality, shape (n_brands, 4), and segments' weights, shape (n_segments, 4)."""
+    names = [dimension.name.lower() for dimension in DIMENSIONS]
+    quality = [[getattr(brand.quality, name) for name in names] for brand in market.brands]
+    weights = [[getattr(s.dimensions, name) for name in names] for s in market.segments]
+    return np.array(quality, dtype=np.float64), np.array(weights, dtype=np.float64)
+
+
 def start_value(market: Market) -> F32:
     """Return the perceived value at which delivered quality, on average, teaches nothing new.
 
@@ -113,19 +121,12 @@ def start_value(market: Market) -> F32:
     settles below mean quality: at the point where E[max(d, 0)] = negativity E[max(-d, 0)] for
     d ~ Normal(m, noise), the offset -m is found by bisection.
     """
-    dimensions = np.array(
-        [
-            [s.dimensions.functional, s.dimensions.emotional, s.dimensions.social, s.dimensions.economic]
-            for s in market.segments
-        ]
-    )
-    quality = np.array(
-        [[q.functional, q.emotional, q.social, q.economic] for q in (b.quality for b in market.brands)]
-    )
+    quality, weights = dimensions(market)
     problem = np.array([[b.problem] for b in market.brands], dtype=np.float32)
     on_time = np.array([[b.on_time] for b in market.brands], dtype=np.float32)
-    delivered = quality @ dimensions.T - expected_loss(market, problem, on_time)
-    return _f32(delivered - _negativity_gap(float(market.learning.noise), float(market.learning.negativity)))
+    delivered = quality @ weights.T - expected_loss(market, problem, on_time)
+    gap = _negativity_gap(float(market.learning.noise), float(market.learning.negativity))
+    return _f32(delivered - gap)
 
 
 def _negativity_gap(noise: float, negativity: float) -> float:

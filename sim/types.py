@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 F32: TypeAlias = NDArray[np.float32]
 F64: TypeAlias = NDArray[np.float64]
+Mask: TypeAlias = NDArray[np.bool_]
+
+QUARTERS_PER_YEAR = 4
 
 
 class MarketKind(Enum):
@@ -42,8 +45,9 @@ class Provenance(Enum):
 class Channel(IntEnum):
     """What a customer can feel of a lever, a rival's move or a risk; the code is an array index.
 
-    Quality channels are in logit units of perceived value; PROBLEM, ON_TIME, AVAILABILITY, AWARENESS
-    and ORDER_VALUE are relative to what is missing or present; PRICE and DISCOUNT are relative.
+    Quality channels are in logit units of perceived value; PROBLEM, ON_TIME, AVAILABILITY,
+    AWARENESS and ORDER_VALUE are relative to what is missing or present, PRICE and DISCOUNT to the
+    price.
     """
 
     FUNCTIONAL = 0
@@ -55,7 +59,7 @@ class Channel(IntEnum):
     PROBLEM = 5
     """Share of service problems avoided (negative: added)."""
     ON_TIME = 6
-    """Share of late answers to complaints that become timely (negative: share of timely ones lost)."""
+    """Share of late answers to complaints that become timely (negative: of timely ones lost)."""
     STIMULUS = 7
     """Quarterly push to the emotional bond."""
     AWARENESS = 8
@@ -75,4 +79,5 @@ class Channel(IntEnum):
 
 
 N_CHANNELS = len(Channel)
-QUALITY_CHANNELS = (Channel.FUNCTIONAL, Channel.EMOTIONAL, Channel.SOCIAL, Channel.ECONOMIC)
+DIMENSIONS = (Channel.FUNCTIONAL, Channel.EMOTIONAL, Channel.SOCIAL, Channel.ECONOMIC)
+"""The dimensions of delivered quality, in the order of their weights."""

@@ -20,6 +20,7 @@ from sim.result import Result
 from sim.store import write_run
 from sim.study import StudyResult, run_study
 
+
 def carry_out(config: Config, folder: Path, command_line: str) -> None:
     """Live the study, write its folder, print the figures and where they are.
 
@@ -37,9 +38,7 @@ def carry_out(config: Config, folder: Path, command_line: str) -> None:
         try:
             result = run_study(config, advance)
         except KeyboardInterrupt:
-            raise Interrupted(
-                "stopped before two worlds were finished; nothing to keep"
-            ) from None
+            raise Interrupted("stopped before two worlds were finished; nothing to keep") from None
     Result(result, command_line).save(folder)
     report = write_page(folder) if config.report.page else None
     show(result, folder, report)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sim.config.fields import number
+from sim.config.fields import number, numbers
 from sim.types import Channel
 
 
@@ -25,7 +25,7 @@ class Effect:
 
     channel: Channel
     size: float = number(unit="as the channel", low=-10, high=10)
-    segments: dict[str, float] = field(default_factory=dict)
+    segments: dict[str, float] = numbers(unit="factor on the size", low=-10, high=10)
     """Factor on the size for a segment; 1 where none is given."""
 
 
@@ -38,14 +38,16 @@ class Lever:
     half_saturation: float = number(unit="currency per reached customer", low=1e-9)
     carry_over: float = number(0.5, unit="share of the stock kept per quarter", low=0, high=1)
     hill: float = number(1.0, unit="exponent", low=0.1, high=10)
-    build_quarters: int = number(0, unit="quarters from first spend to full readiness", low=0, high=40)
+    build_quarters: int = number(
+        0, unit="quarters from first spend to full readiness", low=0, high=40
+    )
     reach: float = number(1.0, unit="share of a segment", low=0, high=1)
-    reach_by_segment: dict[str, float] = field(default_factory=dict)
+    reach_by_segment: dict[str, float] = numbers(unit="share of the segment", low=0, high=1)
     cost: Cost = field(default_factory=Cost)
     effects: tuple[Effect, ...] = ()
     needs: tuple[str, ...] = ()
     """Levers that the plan must pay for no later than this one."""
-    strengthens: dict[str, float] = field(default_factory=dict)
+    strengthens: dict[str, float] = numbers(unit="relative gain", low=-1, high=10)
     """Relative gain of another lever's effects at this one's full strength; below 0 it undermines."""
     evidence: tuple[str, ...] = ()
     """Rows of the evidence table that the sizes rest on."""

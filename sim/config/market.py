@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sim.config.fields import number
+from sim.config.fields import Uncertain, number
 from sim.errors import ConfigError
-from sim.types import MarketKind
+from sim.types import QUARTERS_PER_YEAR, MarketKind
 
 SHARE_TOLERANCE = 1e-6
+MAX_BRANDS = 16
+MAX_SEGMENTS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,19 +100,24 @@ class Rate:
 
     shape: float = number(0.6, unit="Gamma shape", low=0.01, high=100)
     mean: float = number(2.5, unit="purchases per customer and quarter", low=1e-4, high=1000)
-    half_life: float = number(8.0, unit="quarters until half of a rate's deviation is gone", low=0.1)
+    half_life: float = number(
+        8.0, unit="quarters until half of a rate's deviation is gone", low=0.1
+    )
     growth: float = number(0.0, unit="per year", low=-0.9, high=5)
     season: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
     """Factor on the rate in each quarter of the year; quarter 1 of the plan is the first."""
     expansion: float = number(0.1, unit="power of the inclusive value", low=0, high=1)
-    acceleration: float = number(1.0, unit="rate gain per ln unit of discount bought", low=0, high=10)
+    acceleration: float = number(
+        1.0, unit="rate gain per ln unit of discount bought", low=0, high=10
+    )
     payback: float = number(0.3, unit="share of the gain missing next quarter", low=0, high=1)
 
     def __post_init__(self) -> None:
         """Check the season."""
-        if len(self.season) != 4 or min(self.season) <= 0:
+        if len(self.season) != QUARTERS_PER_YEAR or min(self.season) <= 0:
             raise ConfigError(
-                f"season is {list(self.season)}",
+                f"{list(self.season)} is no season",
+                key="season",
                 value=self.season,
                 allowed="four factors above 0, one per quarter of the year",
             )
@@ -146,7 +153,9 @@ class Service:
 
     loss: float = number(1.5, unit="logit of quality", low=0, high=20)
     complaint: float = number(0.4, unit="share of problems complained of", low=0, high=1)
-    repair: float = number(0.8, unit="share of the loss that a timely answer repairs", low=0, high=1)
+    repair: float = number(
+        0.8, unit="share of the loss that a timely answer repairs", low=0, high=1
+    )
     late_factor: float = number(2.0, unit="ratio of the loss after a late answer", low=1, high=10)
     effort_smooth: float = number(1.0, unit="0..10", low=0, high=10)
     effort_silent: float = number(6.0, unit="0..10", low=0, high=10)
@@ -185,12 +194,18 @@ class Survey:
     """How inner states become answers on a scale."""
 
     satisfaction_intercept: float = number(0.0, unit="logit", low=-10, high=10)
-    satisfaction_slope: float = number(1.0, unit="logit per unit of disconfirmation", low=0, high=20)
+    satisfaction_slope: float = number(
+        1.0, unit="logit per unit of disconfirmation", low=0, high=20
+    )
     recommend_intercept: float = number(1.2, unit="logit", low=-10, high=10)
     recommend_value: float = number(1.0, unit="logit per unit of perceived value", low=0, high=20)
     recommend_bond: float = number(1.5, unit="logit per unit of bond", low=0, high=20)
-    recommend_experience: float = number(0.8, unit="logit per unit of disconfirmation", low=0, high=20)
-    product_lines: float = number(4.0, unit="count of equally bought product lines", low=1, high=1000)
+    recommend_experience: float = number(
+        0.8, unit="logit per unit of disconfirmation", low=0, high=20
+    )
+    product_lines: float = number(
+        4.0, unit="count of equally bought product lines", low=1, high=1000
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,10 +233,12 @@ class Market:
     name: str
     title: str
     currency: str
-    company_customers: int = number(unit="people who bought the focal brand lately", low=1, high=2e9)
-    """Real customers for whom the simulated focal customers stand."""
     brands: tuple[Brand, ...]
     segments: tuple[Segment, ...]
+    company_customers: int = number(
+        unit="people who bought the focal brand lately", low=1, high=2e9
+    )
+    """Real customers for whom the simulated focal customers stand."""
     basket: float = number(unit="currency per purchase", low=1e-6, high=1e12)
     kind: MarketKind = MarketKind.REPERTOIRE
     lapse_quarters: int = number(4, unit="quarters without purchase that make a lapsed customer",
@@ -242,16 +259,25 @@ class Market:
 
     def __post_init__(self) -> None:
         """Check what no single field can: counts, names, and shares that sum to 1."""
-        if not 2 <= len(self.brands) <= 16:
+        if not 2 <= len(self.brands) <= MAX_BRANDS:
             raise ConfigError(
-                f"{len(self.brands)} brands", key="brands", allowed="2 to 16 brands"
+                f"{len(self.brands)} brands", key="brands", allowed=f"2 to {MAX_BRANDS} brands"
             )
-        if not 1 <= len(self.segments) <= 32:
+        if not 1 <= len(self.segments) <= MAX_SEGMENTS:
             raise ConfigError(
-                f"{len(self.segments)} segments", key="segments", allowed="1 to 32 segments"
+                f"{len(self.segments)} segments",
+                key="segments",
+                allowed=f"1 to {MAX_SEGMENTS} segments",
             )
         check_names_differ("brands", [brand.name for brand in self.brands])
         check_names_differ("segments", [segment.name for segment in self.segments])
+        for segment in self.segments:
+            if isinstance(segment.share, Uncertain):
+                raise ConfigError(
+                    "is a distribution, but shares must sum to 1 in every draw",
+                    key=f"segments.{segment.name}.share",
+                    allowed="a number",
+                )
         total = sum(segment.share for segment in self.segments)
         if abs(total - 1.0) > SHARE_TOLERANCE:
             raise ConfigError(

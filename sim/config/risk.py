@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sim.config.fields import number
+from sim.config.fields import number, numbers
 from sim.types import Channel
 
 
@@ -28,7 +28,7 @@ class Risk:
     hits: tuple[Hit, ...] = ()
     needs: str = ""
     """Lever without which the risk does not exist; empty if it always does."""
-    mitigation: dict[str, float] = field(default_factory=dict)
+    mitigation: dict[str, float] = numbers(unit="share of the probability", low=0, high=1)
     """Lever to the share of the probability that it removes at full strength."""
 
 

@@ -12,7 +12,7 @@ from sim.kernels import layout as at
 from sim.measures import behaviour
 from sim.measures.history import History
 from sim.measures.record import Record
-from sim.types import F64
+from sim.types import F64, QUARTERS_PER_YEAR
 
 COMPONENTS = (
     "revenue",
@@ -92,7 +92,7 @@ def cash_flow(
             "reward_cost": -(of("reward_rate") * by_segment).sum(axis=1),
             "acquisition_cost": -finance.acquisition_cost * newcomers,
             "service_cost": -(
-                finance.keeping_cost / behaviour.QUARTERS_PER_YEAR * people[:, -1]
+                finance.keeping_cost / QUARTERS_PER_YEAR * people[:, -1]
                 + finance.contact_cost * contacts
             ),
             "lever_capital": -of("capital"),

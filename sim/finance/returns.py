@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import brentq
 
-from sim.types import F64
+from sim.types import F64, QUARTERS_PER_YEAR
 
-QUARTERS_PER_YEAR = 4
 _RATES = np.concatenate([np.linspace(-0.95, 0.0, 20), np.geomspace(1e-3, 100.0, 40)])
 
 

@@ -59,7 +59,14 @@ def describe(values: F64, twins: tuple[F64, F64], *, missing_is: float) -> Sprea
     p10, p50, p90 = (_quantile(ranked, q) for q in (0.10, 0.50, 0.90))
     if missing.any() or not len(values):
         return Spread(
-            mean=None, low=None, high=None, p10=p10, p50=p50, p90=p90, chance_sd=None, ignorance_sd=None
+            mean=None,
+            low=None,
+            high=None,
+            p10=p10,
+            p50=p50,
+            p90=p90,
+            chance_sd=None,
+            ignorance_sd=None,
         )
     mean, half = float(values.mean()), half_width(values)
     chance, ignorance = layers(values, twins)

@@ -48,4 +48,3 @@ def learn_value(value, delta, learning, negativity):
     """Return perceived value after a disconfirmation delta (Oliver 1980); bad news counts more."""
     step = learning * delta
     return value + (negativity * step if delta < 0.0 else step)
-

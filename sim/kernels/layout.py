@@ -19,7 +19,9 @@ HISTORY_BITS = 8
 HISTORY_SIZE = 1 << HISTORY_BITS
 EVER = 1 << 15
 
-FLAG_BASE = 1  # was a focal customer when the plan began: the people whose lifetime value is reported
+FLAG_BASE = (
+    1  # was a focal customer when the plan began: the people whose lifetime value is reported
+)
 
 # Columns of Tally.flow, summed over customers within segment x brand.
 PURCHASES = 0
@@ -146,7 +148,9 @@ class Traits(NamedTuple):
     recommend_experience: float
     lapse_mask: int  # bits of the history that make somebody a customer
     product_lines: float
-    block_start: NDArray[np.int64]  # (n_segments + 1,): customers are stored in blocks of one segment
+    block_start: NDArray[
+        np.int64
+    ]  # (n_segments + 1,): customers are stored in blocks of one segment
 
 
 class Offer(NamedTuple):

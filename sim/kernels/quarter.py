@@ -113,9 +113,7 @@ def _drift_rates(columns, traits, start, stop, quarter, seed, replication):
 
 
 @njit(error_model="numpy")
-def _plan_occasions(
-    columns, traits, offer, tally, block, start, stop, quarter, seed, replication
-):
+def _plan_occasions(columns, traits, offer, tally, block, start, stop, quarter, seed, replication):
     """Draw each customer's number of occasions, and note the utility that stays all quarter.
 
     mean = rate x season x growth x expansion x acceleration x (1 - stock). Expansion is the inclusive

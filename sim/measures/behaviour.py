@@ -6,9 +6,7 @@ import numpy as np
 
 from sim.kernels import layout as at
 from sim.measures.history import History, ratio
-from sim.types import F64
-
-QUARTERS_PER_YEAR = 4
+from sim.types import F64, QUARTERS_PER_YEAR
 
 
 def buyers(h: History) -> F64:
@@ -63,7 +61,8 @@ def repeat_rate(h: History) -> F64:
 
 def retention(h: History) -> F64:
     """Share of last quarter's customers who still are customers."""
-    return ratio(h.people(h.customer(1) & h.customer(0)), h.people(h.customer(1)))
+    kept = ratio(h.people(h.customer(1) & h.customer(0)), h.people(h.customer(1)))
+    return h.after(1, kept)
 
 
 def churn(h: History) -> F64:
@@ -77,7 +76,8 @@ def churn_annual(h: History) -> F64:
     With a lapse window of a year: bought in the year before, and nothing in the year since.
     """
     then = h.customer(QUARTERS_PER_YEAR)
-    return 1.0 - ratio(h.people(then & h.customer(0)), h.people(then))
+    lost = 1.0 - ratio(h.people(then & h.customer(0)), h.people(then))
+    return h.after(QUARTERS_PER_YEAR, lost)
 
 
 def new_buyers(h: History) -> F64:

@@ -10,7 +10,7 @@ from sim.config.market import Market
 from sim.kernels.layout import HISTORY_SIZE
 from sim.measures.record import Record
 from sim.traits import lapse_mask
-from sim.types import F64
+from sim.types import F64, Mask
 
 
 class History:
@@ -39,6 +39,7 @@ class History:
         """Customers of the segment, shape (n_quarters, n_segments + 1, 1)."""
         self.trust = np.stack([record.trust for record in records])
         """Benevolence 0..1, shape as a measure."""
+        self._lived = np.array([record.lived for record in records])[:, None, None]
         self._pattern = np.arange(HISTORY_SIZE)
         self._window = lapse_mask(market)
 
@@ -52,18 +53,30 @@ class History:
         values: F64 = self._category[..., column, None]
         return values
 
-    def bought(self, quarters_ago: int) -> F64:
+    def bought(self, quarters_ago: int) -> Mask:
         """Return a mask over activity histories: bought in the quarter so long ago."""
-        return (self._pattern >> quarters_ago & 1).astype(bool)
+        mask: Mask = (self._pattern >> quarters_ago & 1).astype(np.bool_)
+        return mask
 
-    def customer(self, quarters_ago: int) -> F64:
+    def customer(self, quarters_ago: int) -> Mask:
         """Return a mask over activity histories: was a customer at the end of that quarter."""
-        return (self._pattern >> quarters_ago & self._window).astype(bool)
+        mask: Mask = (self._pattern >> quarters_ago & self._window).astype(np.bool_)
+        return mask
 
-    def people(self, mask: F64) -> F64:
+    def people(self, mask: Mask) -> F64:
         """Count the people whose activity history is in a mask; shape as a measure."""
         counts: F64 = self._people[..., mask].sum(axis=-1).astype(np.float64)
         return counts
+
+    def after(self, quarters_ago: int, values: F64) -> F64:
+        """Return the values, NaN where the customers of so many quarters ago are not fully known.
+
+        Nobody's purchases before the run are known, so being a customer then is known only if the
+        whole lapse window before it has been lived.
+        """
+        needed = quarters_ago + int(self._window).bit_length()
+        known: F64 = np.where(self._lived >= needed, values, np.nan)
+        return known
 
 
 def ratio(part: F64, whole: F64) -> F64:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from sim.kernels import layout as at
-from sim.measures.behaviour import QUARTERS_PER_YEAR
 from sim.measures.history import History
-from sim.types import F64
+from sim.types import F64, QUARTERS_PER_YEAR
 
 
 def lifetime_value(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ class Record:
     ----------
     quarter
         Quarter of the plan; 0 and below are burn-in.
+    lived
+        Quarters lived so far, this one included: a measure that looks back needs enough of them.
     size
         Shape (n_segments + 1,): customers.
     flow
@@ -42,6 +45,7 @@ class Record:
     """
 
     quarter: int
+    lived: int
     size: F64
     flow: F64
     category: F64
@@ -53,7 +57,7 @@ class Record:
     events: tuple[str, ...]
 
 
-def with_total(by_segment: NDArray) -> NDArray:  # type: ignore[type-arg]
+def with_total(by_segment: NDArray[Any]) -> NDArray[Any]:
     """Append the sum over the first axis as the row of the whole market."""
     return np.concatenate([by_segment, by_segment.sum(axis=0, keepdims=True)])
 
@@ -71,7 +75,9 @@ def age_departed(departed: NDArray[np.int64]) -> NDArray[np.int64]:
     return aged
 
 
-def empty_tally(n_segments: int, n_brands: int, n_quarters: int, n_flows: int, n_category: int) -> Tally:
+def empty_tally(
+    n_segments: int, n_brands: int, n_quarters: int, n_flows: int, n_category: int
+) -> Tally:
     """Return a tally of zeros."""
     return Tally(
         flow=np.zeros((n_segments, n_brands, n_flows)),
@@ -85,8 +91,8 @@ def empty_tally(n_segments: int, n_brands: int, n_quarters: int, n_flows: int, n
 
 def add_tallies(tallies: list[Tally]) -> Tally:
     """Add chunk tallies in their order, so that the sum does not depend on who finished first."""
-    total = Tally(*(column.copy() for column in tallies[0]))
-    for tally in tallies[1:]:
-        for column, more in zip(total, tally, strict=True):
-            column += more
-    return total
+    sums: list[Any] = [np.zeros_like(column) for column in tallies[0]]
+    for tally in tallies:
+        for total, column in zip(sums, tally, strict=True):
+            np.add(total, column, out=total)
+    return Tally(*sums)

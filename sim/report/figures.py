@@ -675,10 +675,14 @@ def _draw_rank(ax: Axes, y: float, name: str, value: float) -> None:
     )
 
 
+CONTAINERS: Final = {"lever", "market", "segments", "brands", "effects", "weights", "size"}
+"""Parts of a parameter's path that only say where it stands, not which it is."""
+
+
 def parameter_label(name: str, room: int = 34) -> str:
-    """Turn a parameter's dotted path into a label; the end of a long one says most."""
-    first, *others = name.split(".")[-3:]
-    text = ", ".join([readable(first), *(part.replace("_", " ") for part in others)])
+    """Turn a path into a label: `lever.privacy.effects.trust.size` is "Privacy, trust"."""
+    parts = [part for part in name.split(".") if part not in CONTAINERS] or [name]
+    text = ", ".join([readable(parts[0]), *(part.replace("_", " ") for part in parts[1:])])
     return text if len(text) <= room else f"…{text[-room:].lstrip(' ,')}"
 
 

@@ -49,7 +49,8 @@ def minimal_market() -> Market:
             Brand(f"brand {b}", appeal=appeal, awareness=1.0, problem=0.0)
             for b, appeal in enumerate(p.appeal)
         ),
-        segments=(Segment("all", share=1.0, weights=weights),),
+        segments=(Segment("all", share=1.0),),
+        weights=weights,
         basket=1.0,
         rate=Rate(
             shape=p.rate_shape,

@@ -1,7 +1,8 @@
 """Mesa's view of the market: brands are agents, customers are rows seen through agents.
 
-Brands are real `mesa.Agent`s. A customer becomes one only when somebody looks at it: `Customer` holds
-a row number, and `CustomerSet` answers the verbs of Mesa's AgentSet over whole columns at once.
+Brands are real `mesa.Agent`s. A customer becomes one only when somebody looks at it: `Customer`
+holds a row number, and `CustomerSet` answers the verbs of Mesa's AgentSet over whole columns at
+once.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _PER_BRAND = {column.name for column in COLUMNS if column.per_brand}
 
 
-class Brand(mesa.Agent):  # type: ignore[misc]
+class Brand(mesa.Agent):
     """A brand with a policy.
 
     Attributes
@@ -64,7 +65,7 @@ class Brand(mesa.Agent):  # type: ignore[misc]
         return self.measure("loyalty_index")
 
 
-class Customer(mesa.Agent):  # type: ignore[misc]
+class Customer(mesa.Agent):
     """One customer: a view of a row, with the row's states as attributes.
 
     States per brand read as arrays of shape (n_brands,). Setting an attribute writes the column.
@@ -100,15 +101,16 @@ class _ColumnView:
         self._customers = customers
 
     def __getattr__(self, name: str) -> NDArray[Any]:
-        return self._customers.get(name)
+        column: NDArray[Any] = self._customers.get(name)
+        return column
 
 
 class CustomerSet:
     """The customers of a model, or some of them, with AgentSet's verbs over columns.
 
-    A filter or function gets an object whose attributes are columns of the selected rows (states per
-    brand have shape (n_brands, n_selected)), so `lambda c: c.bond[0] > 0.5` does for all rows at once
-    what it would do for one agent.
+    A filter or function gets an object whose attributes are columns of the selected rows (states
+    per brand have shape (n_brands, n_selected)), so `lambda c: c.bond[0] > 0.5` does for all rows
+    at once what it would do for one agent.
     """
 
     def __init__(self, model: LoyaltyModel, rows: NDArray[np.int64] | None = None) -> None:
@@ -154,7 +156,7 @@ class CustomerSet:
     def select(
         self, filter_func: Callable[[Any], Any] | None = None, at_most: int | float = np.inf
     ) -> CustomerSet:
-        """Return those for whom `filter_func` is true, at most so many (or such a share) of them."""
+        """Return those for whom `filter_func` is true, at most so many or such a share of them."""
         keep = self.rows
         if filter_func is not None:
             keep = keep[np.asarray(filter_func(_ColumnView(self)), dtype=bool)]

@@ -84,7 +84,7 @@ class StoreError(FidelioError):
     """A result folder that cannot be written or read."""
 
 
-class Interrupted(FidelioError):
+class Interrupted(FidelioError):  # noqa: N818  # nothing went wrong
     """Stopped by Ctrl-C; the message says what is kept."""
 
     exit_code = 130

@@ -61,7 +61,7 @@ class Programme:
         self.stock = dict.fromkeys(self.levers, 0.0)
 
     def advance(self, quarter: int) -> LeverQuarter:
-        """Spend the quarter's budget and return what comes of it. Quarters count from 1, in order."""
+        """Spend the budget of a quarter (from 1, in order) and return what comes of it."""
         carried = {n: self.stock[n] * lever.carry_over for n, lever in self.levers.items()}
         spend = {n: self.plan.spend_in(n, quarter) for n in self.levers}
         self.stock = {n: carried[n] + spend[n] for n in self.levers}
@@ -100,7 +100,7 @@ class Programme:
         reached = self.company_customers * float(self._reach(lever) @ self.shares)
         if reached <= 0.0:
             return 0.0
-        ratio = (self.stock[lever.name] / reached / lever.half_saturation) ** lever.hill
+        ratio: float = (self.stock[lever.name] / reached / lever.half_saturation) ** lever.hill
         return ready * ratio / (1.0 + ratio)
 
     def _reach(self, lever: Lever) -> F64:
@@ -115,7 +115,7 @@ class Programme:
 
 
 def plan_spend(plan: Plan, quarters: int) -> F64:
-    """Return the budget of each quarter of a plan without upkeep, shape (quarters,), in currency."""
+    """Return a plan's budget by quarter without upkeep, shape (quarters,), in currency."""
     return np.array(
         [
             sum(plan.spend_in(n, q) for n in plan.levers) + plan.overhead

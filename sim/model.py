@@ -62,7 +62,7 @@ class State:
         )
 
 
-class LoyaltyModel(mesa.Model):  # type: ignore[misc]
+class LoyaltyModel(mesa.Model):
     """A market of customers and brands that lives quarter by quarter.
 
     Runs as any Mesa model does: `model.step()`, `model.agents` (the brands), `model.customers` (the
@@ -92,6 +92,8 @@ class LoyaltyModel(mesa.Model):  # type: ignore[misc]
     ConfigError
         If the configuration cannot be used.
     """
+
+    running: bool  # set by Mesa, which has no types
 
     def __init__(
         self,
@@ -190,7 +192,7 @@ class LoyaltyModel(mesa.Model):  # type: ignore[misc]
 
     @property
     def plan_quarter(self) -> int:
-        """Quarter that is being lived or comes next: 1 is the plan's first, 0 the last of burn-in."""
+        """Quarter being lived or coming next: 1 is the plan's first, 0 the last of burn-in."""
         return self.state.quarter - self.config.burn_in + 1
 
     @property

@@ -24,17 +24,27 @@ class Column(NamedTuple):
 COLUMNS = (
     Column("segment", np.uint8, False, "index", "segment of the market"),
     Column("rate", np.float32, False, "purchases per quarter", "own purchase rate"),
-    Column("leaving_logit", np.float32, False, "logit", "own probability to leave after a purchase"),
+    Column(
+        "leaving_logit", np.float32, False, "logit", "own probability to leave after a purchase"
+    ),
     Column("basket", np.float32, False, "currency", "own value of an order"),
     Column("weight_value", np.float32, False, "logit", "weight of perceived value"),
     Column("weight_bond", np.float32, False, "logit", "weight of the bond"),
     Column("weight_habit", np.float32, False, "logit", "weight of habit"),
     Column("weight_price", np.float32, False, "logit", "weight of ln(price)"),
     Column("attraction_level", np.float32, False, "logit", "inclusive value of the usual market"),
-    Column("reference_log_price", np.float32, False, "ln(price)", "price that it has learnt to expect"),
+    Column(
+        "reference_log_price", np.float32, False, "ln(price)", "price that it has learnt to expect"
+    ),
     Column("stock", np.float32, False, "share", "part of next quarter's need already bought"),
     Column("last_brand", np.int8, False, "index, -1 none", "brand bought last"),
-    Column("opinion_brand", np.int8, False, "index, -1 none", "brand of the opinion voiced last quarter"),
+    Column(
+        "opinion_brand",
+        np.int8,
+        False,
+        "index, -1 none",
+        "brand of the opinion voiced last quarter",
+    ),
     Column("opinion_valence", np.int8, False, "127 tanh", "valence of that opinion"),
     Column("birth", np.int16, False, "quarter, -1 before the run", "when it entered the category"),
     Column("first_purchase", np.int16, False, "quarter, -1 never, -2 before the run",

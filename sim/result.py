@@ -55,6 +55,11 @@ class Result:
         """A row per plan x replication, a column per outcome; money against the baseline."""
         return self.study.outcomes
 
+    @property
+    def cohort(self) -> pd.DataFrame:
+        """How many of each quarter's first-time focal buyers buy in the quarters after."""
+        return self.study.cohort
+
     def summary(self) -> dict[str, Any]:
         """Return the outcomes with intervals, as in `summary.json`."""
         return self.study.summary()
@@ -165,7 +170,7 @@ def _matters(path: str, config: Config) -> bool:
 
 
 def notes(result: StudyResult) -> list[dict[str, str]]:
-    """Return what the reader should know beside the figures: published figures, and why they differ."""
+    """Return what the reader should know besides: published figures, and why they differ."""
     words = Words(LANGUAGES["en"])
     focal = result.config.market.focal.name
     table = result.measures

@@ -14,8 +14,8 @@ from sim.types import F64, N_CHANNELS, QUARTERS_PER_YEAR
 class RiskRegister:
     """The events of one run.
 
-    An event's uniform is addressed by the risk's own name and the quarter, so to remove a risk, or to
-    make it rarer, touches no other draw.
+    An event's uniform is addressed by the risk's own name and the quarter, so to remove a risk, or
+    to make it rarer, touches no other draw.
     """
 
     def __init__(self, risks: Risks, seed: int, replication: int) -> None:
@@ -32,8 +32,8 @@ class RiskRegister:
         quarter
             Quarter of the plan, from 1.
         strength
-            Strength 0..1 of the plan's levers in this quarter: levers mitigate, and some risks exist
-            only with them.
+            Strength 0..1 of the plan's levers in this quarter: levers mitigate, and some risks
+            exist only with them.
         """
         hits = np.zeros((N_CHANNELS, 1))
         for risk in self.register:

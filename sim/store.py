@@ -67,7 +67,7 @@ def _replace(target: Path, write: Callable[[Path], Any]) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Return JSON-able values: no NaN, no infinity, no NumPy; a value that does not exist is None."""
+    """Return JSON-able values: no NaN, infinity or NumPy; what does not exist is None."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

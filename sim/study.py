@@ -183,7 +183,7 @@ class StudyResult:
         )
 
     def plan_summary(self, plan: str) -> dict[str, Any]:
-        """Return outcomes, probability of loss and CVaR of a plan; None where a value does not exist."""
+        """Return a plan's outcomes, probability of loss and CVaR; None where one does not exist."""
         npvs = self.values(plan, "npv")
         outcomes = {
             name: {
@@ -226,7 +226,7 @@ class StudyResult:
         return {**head, "plans": plans, "pairwise": self.pairwise()}
 
     def probability_best(self) -> dict[str, float]:
-        """Return the share of replications in which each plan has the highest NPV; ties are shared."""
+        """Return the share of replications where each plan has the highest NPV; ties are shared."""
         npvs = np.array([self.values(plan, "npv") for plan in self.plans])
         top = npvs == npvs.max(axis=0)
         return dict(zip(self.plans, (top / top.sum(axis=0)).mean(axis=1).tolist(), strict=True))
@@ -238,7 +238,7 @@ class StudyResult:
         for plan, other in pairs:
             values = self.values(plan, "npv") - self.values(other, "npv")
             spread = risk_figures.describe(values, (values[:0], values[:0]), missing_is=-np.inf)
-            kept = {key: spread[key] for key in ("mean", "low", "high", "p10", "p50", "p90")}  # type: ignore[literal-required]
+            kept = {key: spread[key] for key in ("mean", "low", "high", "p10", "p50", "p90")}
             rows.append({"plan": plan, "other": other, "npv_difference": kept})
         return rows
 
@@ -288,7 +288,8 @@ def run_study(config: Config, progress: Progress | None = None) -> StudyResult:
     ----------
     config
         What to study. With `precision`, replications are added until the half-width of the 95%
-        interval of the first plan's mean NPV is at most that, or `engine.max_replications` is reached.
+        interval of the first plan's mean NPV is at most that, or `engine.max_replications` is
+        reached.
     progress
         Called with (done, planned) after each replication.
 
@@ -336,7 +337,7 @@ def run_study(config: Config, progress: Progress | None = None) -> StudyResult:
             planned += len(tasks)
     except KeyboardInterrupt:
         interrupted = True
-        if sum(not r.task.twin for r in done) < 2:
+        if sum(not r.task.twin for r in done) < risk_figures.MIN_FOR_SPREAD:
             raise
     return collect()
 
@@ -389,8 +390,8 @@ def run_replication(config: Config, task: Task, engine: LocalEngine) -> Replicat
 def drift_warnings(measures: pd.DataFrame, focal: str) -> tuple[str, ...]:
     """Say which of the focal brand's measures still drift at the end of burn-in.
 
-    The change of the mean from the third and fourth to the last two quarters, over all replications,
-    counts as drift if it exceeds its tolerance by more than two standard errors.
+    The change of the mean from the third and fourth to the last two quarters, over all
+    replications, counts as drift if it exceeds its tolerance by more than two standard errors.
     """
     chosen = measures[(measures.segment == "all") & (measures.brand == focal)]
     found = []

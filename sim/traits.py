@@ -17,9 +17,10 @@ def make_traits(market: Market, block_start: NDArray[np.int64]) -> Traits:
     segments, talk, survey = market.segments, market.word_of_mouth, market.survey
     spread, service, learning = market.spread, market.service, market.learning
     subscription = market.kind is MarketKind.SUBSCRIPTION
-    weights = [
-        [s.weights.value, s.weights.bond, s.weights.habit, s.weights.price] for s in segments
-    ]
+    weights = {
+        name: [getattr(market.weights, name) * getattr(s.weights, name) for s in segments]
+        for name in ("value", "bond", "habit", "price", "reference")
+    }
     return Traits(
         subscription=subscription,
         attention=float(market.subscription.attention),
@@ -40,9 +41,9 @@ def make_traits(market: Market, block_start: NDArray[np.int64]) -> Traits:
         taste_sd=float(spread.taste),
         basket_log_sd=float(spread.basket),
         basket_mean=_f32([market.basket * s.basket for s in segments]),
-        weights=_f32(weights).T.copy(),
+        weights=_f32([weights[name] for name in ("value", "bond", "habit", "price")]),
         weights_log_sd=_f32([spread.value, spread.bond, spread.habit, spread.price]),
-        weight_reference=_f32([s.weights.reference for s in segments]),
+        weight_reference=_f32(weights["reference"]),
         reference_smoothing=float(learning.reference_smoothing),
         gain_factor=float(learning.gain_factor),
         habit_smoothing=float(learning.habit_smoothing),

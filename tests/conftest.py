@@ -13,5 +13,7 @@ settings.register_profile(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-settings.register_profile("deep", settings.get_profile("fixed"), max_examples=1000, derandomize=False)
+settings.register_profile(
+    "deep", settings.get_profile("fixed"), max_examples=1000, derandomize=False
+)
 settings.load_profile("fixed")

@@ -1,4 +1,4 @@
-"""`fidelio compare`: several plans side by side, each against the same baseline in the same worlds."""
+"""`fidelio compare`: several plans side by side, against one baseline and in the same worlds."""
 
 from __future__ import annotations
 

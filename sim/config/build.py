@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple, TypeVar, cast
 
-from sim.config.fields import FORMS, Uncertain
+from sim.config.distributions import FORMS
+from sim.config.fields import Uncertain
 from sim.config.study import Config
 from sim.errors import ConfigError
 from sim.types import Provenance
@@ -427,14 +428,14 @@ def _distribution(value: Mapping[Any, Any], key: str, limits: Limits) -> Uncerta
         raise ConfigError(
             f"{dict(value)} is no distribution",
             key=key,
-            allowed=f"a number or one of {'; '.join(FORMS.values())}",
+            allowed=f"a number or one of {_ways()}",
         )
     [(form, given)] = value.items()
     if not isinstance(given, list | tuple):
         raise ConfigError(
             f"{given!r} is no list of numbers",
             key=join(key, form),
-            allowed=FORMS.get(form, "; ".join(FORMS.values())),
+            allowed=FORMS[form].allowed(form) if form in FORMS else _ways(),
         )
     numbers = tuple(float(_plain(item, join(key, form), Limits())) for item in given)
     try:
@@ -444,6 +445,11 @@ def _distribution(value: Mapping[Any, Any], key: str, limits: Limits) -> Uncerta
     for number in (*(made.support() if form in BOUNDED else ()), float(made)):
         _check_range(number, key, limits)
     return made
+
+
+def _ways() -> str:
+    """Return how each distribution is written."""
+    return "; ".join(family.allowed(form) for form, family in FORMS.items())
 
 
 def _tuple(hint: Any, value: object, key: str, limits: Limits) -> tuple[Any, ...]:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from functools import lru_cache
 from typing import Any
 
-import numpy as np
-from scipy import stats
-
+from sim.config.distributions import FORMS
 from sim.errors import ConfigError
 
 
@@ -34,30 +31,6 @@ def numbers(*, unit: str, low: float = -math.inf, high: float = math.inf) -> Any
     return dataclasses.field(default_factory=dict, metadata=metadata)
 
 
-def _triangular(low: float, mode: float, high: float) -> Any:
-    return stats.triang((mode - low) / (high - low), low, high - low)
-
-
-_FORMS: dict[str, tuple[tuple[str, ...], Any]] = {
-    "triangular": (("low", "mode", "high"), _triangular),
-    "uniform": (("low", "high"), lambda low, high: stats.uniform(low, high - low)),
-    "normal": (("mean", "sd"), stats.norm),
-    "lognormal": (("median", "log_sd"), lambda m, s: stats.lognorm(s, scale=m)),
-    "beta": (("a", "b"), stats.beta),
-}
-FORMS = {form: f"{form}: [{', '.join(names)}]" for form, (names, _) in _FORMS.items()}
-"""How configuration writes each distribution."""
-
-
-@lru_cache(maxsize=4096)
-def _truncated(
-    form: str, parameters: tuple[float, ...], low: float, high: float
-) -> tuple[Any, float, float]:
-    """Return a frozen distribution and its probabilities at low and high; kept, for it is slow."""
-    frozen = _FORMS[form][1](*parameters)
-    return frozen, float(frozen.cdf(low)), float(frozen.cdf(high))
-
-
 class Uncertain(float):
     """A number that is not known exactly: its float value is the median of its distribution.
 
@@ -70,25 +43,18 @@ class Uncertain(float):
 
     def __new__(cls, form: str, parameters: tuple[float, ...]) -> Uncertain:
         """Make the number, or raise ConfigError if form or parameters make no distribution."""
-        if form not in _FORMS:
-            raise ConfigError("no such distribution", value=form, known=_FORMS)
-        names, make = _FORMS[form]
-        allowed = f"{form}: [{', '.join(names)}]"
-        if len(parameters) != len(names):
-            raise ConfigError(
-                f"{form} takes {len(names)} numbers, not {len(parameters)}", allowed=allowed
-            )
-        spread_out = form not in ("triangular", "uniform") or parameters[0] < parameters[-1]
-        if list(parameters) != sorted(parameters) and form == "triangular":
-            spread_out = False
-        if not spread_out:
-            raise ConfigError(
-                f"{list(parameters)} is not in rising order", value=parameters, allowed=allowed
-            )
-        median = float(make(*parameters).median())
-        if not math.isfinite(median):
-            raise ConfigError(f"{list(parameters)} makes no distribution", allowed=allowed)
-        made = super().__new__(cls, median)
+        if form not in FORMS:
+            raise ConfigError("no such distribution", value=form, known=FORMS)
+        family = FORMS[form]
+        n_given, n_taken = len(parameters), len(family.parameters)
+        problem = ""
+        if n_given != n_taken:
+            problem = f"{form} takes {n_taken} numbers, not {n_given}"
+        elif not all(map(math.isfinite, parameters)) or not family.valid(*parameters):
+            problem = f"{list(parameters)} is not {family.needs}"
+        if problem:
+            raise ConfigError(problem, value=parameters, allowed=family.allowed(form))
+        made = super().__new__(cls, family.quantile(0.5, *parameters))
         made.form, made.parameters = form, parameters
         return made
 
@@ -98,13 +64,13 @@ class Uncertain(float):
 
     def support(self) -> tuple[float, float]:
         """Return the lowest and highest value that can be drawn."""
-        low, high = _FORMS[self.form][1](*self.parameters).support()
-        return float(low), float(high)
+        return FORMS[self.form].support(*self.parameters)
 
     def quantile(self, u: float, low: float = -math.inf, high: float = math.inf) -> float:
         """Return the u-quantile of the distribution, truncated to [low, high]."""
-        frozen, below, above = _truncated(self.form, self.parameters, low, high)
-        return float(np.clip(frozen.ppf(below + u * (above - below)), low, high))
+        family, known = FORMS[self.form], self.parameters
+        below, above = family.cdf(low, *known), family.cdf(high, *known)
+        return min(max(family.quantile(below + u * (above - below), *known), low), high)
 
     def as_yaml(self) -> dict[str, list[float]]:
         """Return the form in which configuration writes it."""

@@ -48,7 +48,7 @@ class Lever:
     needs: tuple[str, ...] = ()
     """Levers that the plan must pay for no later than this one."""
     strengthens: dict[str, float] = numbers(unit="relative gain", low=-1, high=10)
-    """Relative gain of another lever's effects at this one's full strength; below 0 it undermines."""
+    """Relative gain of another lever's effects at this one's full strength; below 0, a loss."""
     evidence: tuple[str, ...] = ()
     """Rows of the evidence table that the sizes rest on."""
     provenance: dict[str, str] = field(default_factory=dict)

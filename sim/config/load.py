@@ -34,7 +34,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from sim.config.build import assign, build, canonical, find, goes_by_name, join
-from sim.config.fields import FORMS
+from sim.config.distributions import FORMS
 from sim.config.files import (
     GROUPS,
     bad_yaml,

@@ -13,6 +13,7 @@ from sim.errors import ConfigError
 from sim.types import QUARTERS_PER_YEAR, MarketKind
 
 SHARE_TOLERANCE = 1e-6
+MIN_BRANDS = 2  # without a rival there is nothing to choose
 MAX_BRANDS = 16
 MAX_SEGMENTS = 32
 
@@ -61,13 +62,24 @@ class DimensionWeights:
 
 @dataclass(frozen=True, slots=True)
 class ChoiceWeights:
-    """Weights of the utility; customers of a segment spread around them."""
+    """Weights of the utility; customers spread around them."""
 
     value: float = number(1.0, unit="logit per unit of perceived value", low=0, high=20)
     bond: float = number(0.8, unit="logit per unit of bond", low=0, high=20)
     habit: float = number(2.0, unit="logit per unit of habit", low=0, high=20)
     price: float = number(4.5, unit="logit per ln(price)", low=0, high=50)
     reference: float = number(2.0, unit="logit per ln(price) of felt loss", low=0, high=50)
+
+
+@dataclass(frozen=True, slots=True)
+class WeightFactors:
+    """How a segment's weights differ from the market's."""
+
+    value: float = number(1.0, unit="ratio to the market's", low=0, high=20)
+    bond: float = number(1.0, unit="ratio to the market's", low=0, high=20)
+    habit: float = number(1.0, unit="ratio to the market's", low=0, high=20)
+    price: float = number(1.0, unit="ratio to the market's", low=0, high=20)
+    reference: float = number(1.0, unit="ratio to the market's", low=0, high=20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +90,7 @@ class Segment:
     share: float = number(unit="share of the market's customers", low=0, high=1)
     rate: float = number(1.0, unit="ratio to the market's purchase rate", low=0.001, high=100)
     basket: float = number(1.0, unit="ratio to the market's order value", low=0.001, high=1000)
-    weights: ChoiceWeights = field(default_factory=ChoiceWeights)
+    weights: WeightFactors = field(default_factory=WeightFactors)
     dimensions: DimensionWeights = field(default_factory=DimensionWeights)
 
 
@@ -125,7 +137,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """Leaving the category after a purchase: Beta over customers, moved by satisfaction and bond."""
+    """Leaving the category after a purchase: Beta over customers; satisfaction and bond move it."""
 
     alpha: float = number(0.8, unit="Beta a", low=0.01, high=1000)
     beta: float = number(12.0, unit="Beta b", low=0.01, high=10000)
@@ -244,6 +256,7 @@ class Market:
     lapse_quarters: int = number(4, unit="quarters without purchase that make a lapsed customer",
                                  low=1, high=4)  # fmt: skip
     expectation_drift: float = number(0.0, unit="logit per quarter", low=-1, high=1)
+    weights: ChoiceWeights = field(default_factory=ChoiceWeights)
     rate: Rate = field(default_factory=Rate)
     leaving: Leaving = field(default_factory=Leaving)
     spread: Spread = field(default_factory=Spread)
@@ -259,9 +272,11 @@ class Market:
 
     def __post_init__(self) -> None:
         """Check what no single field can: counts, names, and shares that sum to 1."""
-        if not 2 <= len(self.brands) <= MAX_BRANDS:
+        if not MIN_BRANDS <= len(self.brands) <= MAX_BRANDS:
             raise ConfigError(
-                f"{len(self.brands)} brands", key="brands", allowed=f"2 to {MAX_BRANDS} brands"
+                f"{len(self.brands)} brands",
+                key="brands",
+                allowed=f"{MIN_BRANDS} to {MAX_BRANDS} brands",
             )
         if not 1 <= len(self.segments) <= MAX_SEGMENTS:
             raise ConfigError(

@@ -4,9 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sim.config.fields import number
+from sim.config.fields import Uncertain, number
 from sim.config.market import check_names_differ
 from sim.errors import ConfigError
+
+LARGEST_BUDGET = 1e15
+
+
+def check_budget(amount: float, key: str) -> None:
+    """Raise ConfigError if an amount is no budget; what is decided is never a distribution."""
+    if isinstance(amount, Uncertain):
+        raise ConfigError("is a distribution, but a budget is decided", key=key, allowed="a number")
+    if not 0 <= amount < LARGEST_BUDGET:
+        raise ConfigError(
+            f"{amount:g} is no budget",
+            key=key,
+            value=amount,
+            allowed="0 or more, in the market's currency",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +45,7 @@ class Phase:
                 allowed="[first, last] with 1 <= first <= last",
             )
         for lever, amount in self.spend.items():
-            if not 0 <= amount < 1e15:
-                raise ConfigError(
-                    f"{amount:g} is no budget",
-                    key=f"spend.{lever}",
-                    value=amount,
-                    allowed="0 or more, in the market's currency",
-                )
+            check_budget(amount, f"spend.{lever}")
 
     @property
     def length(self) -> int:
@@ -56,7 +65,8 @@ class Plan:
     provenance: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Check that phase names differ."""
+        """Check that phase names differ, and that the overhead is money."""
+        check_budget(self.overhead, "overhead")
         check_names_differ("phases", [phase.name for phase in self.phases])
 
     @property

@@ -43,7 +43,7 @@ class Config:
     report: Report = field(default_factory=Report)
 
     def __post_init__(self) -> None:
-        """Check what concerns several parts: plans against levers and clock, rivals against brands."""
+        """Check parts against each other: plans with levers and clock, rivals with brands."""
         check_plan(self.plan, "plan", self.lever, self.quarters)
         check_plan(self.baseline, "baseline", self.lever, self.quarters)
         for plan in self.plans:
@@ -65,7 +65,7 @@ class Config:
 
 
 def check_plan(plan: Plan, key: str, levers: dict[str, Lever], quarters: int) -> None:
-    """Raise ConfigError if a plan names unknown levers, lacks a needed one, or outlives the clock."""
+    """Raise ConfigError if a plan names unknown levers, lacks one, or outlives the clock."""
     for phase in plan.phases:
         where = f"{key}.phases.{phase.name}"
         for lever in phase.spend:
@@ -75,7 +75,8 @@ def check_plan(plan: Plan, key: str, levers: dict[str, Lever], quarters: int) ->
                 )
         if phase.quarters[1] > quarters and any(phase.spend.values()):
             raise ConfigError(
-                f"spends in quarter {phase.quarters[1]}, but the study ends with quarter {quarters}",
+                f"spends in quarter {phase.quarters[1]}, "
+                f"but the study ends with quarter {quarters}",
                 key=f"{where}.quarters",
                 value=list(phase.quarters),
                 allowed=f"quarters 1 to {quarters}; or a longer study with quarters=...",
@@ -85,7 +86,8 @@ def check_plan(plan: Plan, key: str, levers: dict[str, Lever], quarters: int) ->
             started, wanted = plan.first_quarter(need), plan.first_quarter(lever)
             if started is None or wanted is None or started > wanted:
                 raise ConfigError(
-                    f"lever '{lever}' needs lever '{need}', which is not paid for by quarter {wanted}",
+                    f"lever '{lever}' needs lever '{need}', "
+                    f"which is not paid for by quarter {wanted}",
                     key=f"{key}.phases",
                     value=lever,
                     allowed=f"a budget for '{need}' in quarter {wanted} or before",

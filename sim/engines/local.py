@@ -1,4 +1,4 @@
-"""Threads of this machine. The compiled loop releases the interpreter lock, so threads are enough."""
+"""Threads of this machine: enough, since the compiled loop releases the interpreter lock."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ SPEND = ("lever_capital", "lever_running", "staff")
 def customer_scale(history: History) -> float:
     """Return how many real customers a simulated one stands for.
 
-    The company's stated number of customers over the simulated focal customers when the plan begins.
+    The company's stated customers over the simulated focal customers when the plan begins.
 
     Raises
     ------

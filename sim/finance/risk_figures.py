@@ -1,4 +1,4 @@
-"""How sure a figure is: intervals, quantiles, probability of loss, and the two layers of uncertainty."""
+"""How sure a figure is: intervals, quantiles, probability of loss, two layers of uncertainty."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sim.types import F64
 
 CONFIDENCE = 0.95
 TAIL = 0.05
+MIN_FOR_SPREAD = 2  # replications; one alone says nothing of how far they lie apart
 
 
 class Spread(TypedDict):
@@ -34,8 +35,10 @@ class Spread(TypedDict):
 def half_width(values: F64) -> float:
     """Return the half-width of the 95% interval of the mean (Student's t); 0 if all are equal."""
     n = len(values)
-    if n < 2 or np.ptp(values) == 0:
-        return 0.0 if n >= 2 else math.inf
+    if n < MIN_FOR_SPREAD:
+        return math.inf
+    if np.ptp(values) == 0:
+        return 0.0
     quantile = stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1)
     return float(quantile * values.std(ddof=1) / math.sqrt(n))
 

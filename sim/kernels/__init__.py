@@ -1,7 +1,7 @@
 """Compiled inner loops: arrays and numbers in, arrays out. Imports nothing of the rest of `sim`.
 
-Numba stamps a cached function with its own file only, so a change in a function that it inlines would
-go unseen. The cache folder therefore carries a hash of all kernel sources.
+Numba stamps a cached function with its own file only, so a change in a function that it inlines
+would go unseen. The cache folder therefore carries a hash of all kernel sources.
 """
 
 from __future__ import annotations
@@ -27,4 +27,5 @@ def _cache_folder() -> Path:
     return folder
 
 
-numba.config.CACHE_DIR = str(_cache_folder())
+# Not as an attribute: Numba makes its settings at run time, where no type checker sees them.
+vars(numba.config)["CACHE_DIR"] = str(_cache_folder())

@@ -1,4 +1,4 @@
-"""The emotional bond, in [0, 1]: built by good experiences and by stimuli, lost to bad ones and time."""
+"""The emotional bond, 0..1: built by good experiences and stimuli, lost to bad ones and time."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ def end_quarter(bond, stimulus, decay):
 def stationary_bond(purchases, gain, negativity, noise, decay):
     """Return the bond at which gains from `purchases` a quarter balance losses and decay.
 
-    Solves E = (E + g (1 - E) - negativity g E)(1 - decay) with g = gain * purchases * E[max(delta, 0)],
-    where delta ~ Normal(0, noise) has E[max(delta, 0)] = noise / sqrt(2 pi).
+    Solves E = (E + g (1 - E) - negativity g E)(1 - decay) with
+    g = gain * purchases * E[max(delta, 0)], where delta ~ Normal(0, noise) has
+    E[max(delta, 0)] = noise / sqrt(2 pi).
     """
     g = min(gain * purchases * noise * 0.3989422804014327, 1.0)
     keep = 1.0 - decay

@@ -16,8 +16,8 @@ def exp32(x):
 
     Notes
     -----
-    2^n times a degree-6 Taylor polynomial on |r| <= ln2 / 2 (Cody & Waite 1980). No library call, so
-    the same bits come out everywhere and LLVM can vectorise a loop over brands.
+    2^n times a degree-6 Taylor polynomial on |r| <= ln2 / 2 (Cody & Waite 1980). No library call,
+    so the same bits come out everywhere and LLVM can vectorise a loop over brands.
     """
     x = max(np.float32(x), np.float32(-87.0))
     n = np.floor(x * _LOG2E + np.float32(0.5))

@@ -1,7 +1,8 @@
 """What the kernels read and write: columns of customers, the offer of a quarter, and the tally.
 
 Customer x brand columns are brand-major, shape (n_brands, n_customers): a brand's column is one
-contiguous run of memory. Offer arrays have shape (n_brands, n_segments). All are float32 unless said.
+contiguous run of memory. Offer arrays have shape (n_brands, n_segments). All are float32 unless
+said.
 """
 
 from __future__ import annotations
@@ -178,7 +179,7 @@ class Block(NamedTuple):
     fixed: F32  # (n_brands, BLOCK): utility that no purchase of this quarter moves
     occasions: NDArray[np.int64]  # (BLOCK,): planned purchases
     loyal: NDArray[np.bool_]  # (BLOCK,): under a contract and not looking around
-    count: NDArray[np.int64]  # (n_brands, BLOCK): purchases made
+    counts: NDArray[np.int64]  # (n_brands, BLOCK): purchases made
     made: NDArray[np.int64]  # (BLOCK,): purchases made in the category
     delta: NDArray[np.float64]  # (BLOCK,): disconfirmation of the last purchase
     left: NDArray[np.bool_]  # (BLOCK,): left the category
@@ -186,7 +187,7 @@ class Block(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """Sums over customers; float64, so that the order of adding inside a chunk is all that matters."""
+    """Sums over customers; float64, so that only the order of adding inside a chunk matters."""
 
     flow: NDArray[np.float64]  # (n_segments, n_brands, N_FLOWS)
     category: NDArray[np.float64]  # (n_segments, N_CATEGORY)

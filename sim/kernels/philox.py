@@ -100,7 +100,7 @@ def normal(u):
 
 @njit
 def poisson(mean, u):
-    """Return the Poisson(mean) quantile of u by inversion: monotone in both, so plans stay coupled."""
+    """Return the Poisson(mean) quantile of u; inversion is monotone, so plans stay coupled."""
     if mean <= 0.0:
         return 0
     p = math.exp(-mean)
@@ -116,12 +116,13 @@ def poisson(mean, u):
 
 @njit
 def gamma(shape, entity, quarter, purpose, stream, seed, replication):
-    """Return a Gamma(shape, scale 1) draw at an address; `stream` parts several draws at one address.
+    """Return a Gamma(shape, scale 1) draw at an address; `stream` parts several draws at one.
 
     Notes
     -----
     Marsaglia & Tsang (2000), "A simple method for generating gamma variables", ACM TOMS 26(3), with
-    their boost U^(1/shape) below shape 1. Rejected tries advance the counter inside the stream only.
+    their boost U^(1/shape) below shape 1. Rejected tries advance the counter inside the stream
+    only.
     """
     if shape <= 0.0:
         return 0.0

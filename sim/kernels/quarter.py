@@ -1,4 +1,4 @@
-"""One quarter in the life of the customers, phenomenon by phenomenon, a block of customers at a time.
+"""One quarter in the life of the customers, phenomenon by phenomenon, a block of them at a time.
 
     plan_occasions   how often each buys, given what the market offers
     shop             each occasion's choice and experience
@@ -8,9 +8,9 @@
     renew            newcomers take the places of those who left
 
 A block (256 customers) stays in the first-level cache while every phenomenon passes over it. Each
-function takes its columns out of their tuples once, before its loop: reading them inside the loop would
-cost a reference count per access, which measured 70% of the time. Customers are independent within
-a quarter, so any range of them may run on any thread.
+function takes its columns out of their tuples once, before its loop: reading them inside the loop
+would cost a reference count per access, which measured 70% of the time. Customers are independent
+within a quarter, so any range of them may run on any thread.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def live_quarter(
 
 @njit(error_model="numpy")
 def _drift_rates(columns, traits, start, stop, quarter, seed, replication):
-    """Move the purchase rates of those whose turn it is: each once a year, in a quarter of its own."""
+    """Move the purchase rates of those whose turn it is: once a year, in a quarter of its own."""
     rate, segment, rate_mean = columns.rate, columns.segment, traits.rate_mean
     shape, persistence = traits.rate_shape, traits.rate_persistence
     for i in range(start, stop):
@@ -116,9 +116,10 @@ def _drift_rates(columns, traits, start, stop, quarter, seed, replication):
 def _plan_occasions(columns, traits, offer, tally, block, start, stop, quarter, seed, replication):
     """Draw each customer's number of occasions, and note the utility that stays all quarter.
 
-    mean = rate x season x growth x expansion x acceleration x (1 - stock). Expansion is the inclusive
-    value of the choice set without habit, relative to the customer's own level, to a small power.
-    Acceleration is the promotion that the customer would meet; part of it is next quarter's stock.
+    mean = rate x season x growth x expansion x acceleration x (1 - stock). Expansion is the
+    inclusive value of the choice set without habit, relative to the customer's own level, to a
+    small power. Acceleration is the promotion that the customer would meet; part of it is next
+    quarter's stock.
     """
     segment, rate, birth, stock = columns.segment, columns.rate, columns.birth, columns.stock
     taste, value, bond, habit = columns.taste, columns.value, columns.bond, columns.habit
@@ -130,7 +131,7 @@ def _plan_occasions(columns, traits, offer, tally, block, start, stop, quarter, 
     rate_factor, attraction_shift = offer.rate_factor, offer.attraction_shift
     weight_reference, gain_factor = traits.weight_reference, traits.gain_factor
     category, fixed, occasions = tally.category, block.fixed, block.occasions
-    loyal, voice, count = block.loyal, block.voice, block.count
+    loyal, voice, counts = block.loyal, block.voice, block.counts
     n_brands = taste.shape[0]
     mood = np.empty(n_brands, np.float32)
     share = np.empty(n_brands, np.float32)
@@ -148,7 +149,7 @@ def _plan_occasions(columns, traits, offer, tally, block, start, stop, quarter, 
             )
             mood[b] = fixed[b, lane] + weight_value[i] * value[b, i] + weight_bond[i] * bond[b, i]
             promoted = promoted or promotion[b, s] > 0.0
-            count[b, lane] = 0
+            counts[b, lane] = 0
         relative = inclusive_value(mood) - level[i]
         category[s, at.ATTRACTION] += relative
         loyal[lane] = False
@@ -193,7 +194,7 @@ def _shop(columns, traits, offer, tally, block, start, stop, quarter, seed, repl
     problem, on_time, start_log_price = offer.problem, offer.on_time, offer.start_log_price
     weight_reference, effort = traits.weight_reference, traits.effort
     flow, switching = tally.flow, tally.switching
-    fixed, occasions, loyal, count = block.fixed, block.occasions, block.loyal, block.count
+    fixed, occasions, loyal, counts = block.fixed, block.occasions, block.loyal, block.counts
     made, last_delta, left = block.made, block.delta, block.left
     smoothing = np.float32(traits.habit_smoothing)
     n_brands = value.shape[0]
@@ -205,17 +206,17 @@ def _shop(columns, traits, offer, tally, block, start, stop, quarter, seed, repl
         for k in range(occasions[lane]):
             w0, w1, w2, w3 = philox(i, quarter, OCCASION, k, seed, replication)
             last = np.int64(last_brand[i])
-            for b in range(n_brands):
-                loss = price_loss(log_price[b, s], reference_log_price[i], traits.gain_factor)
-                utility[b] = (
-                    fixed[b, lane]
-                    + weight_value[i] * value[b, i]
-                    + weight_bond[i] * bond[b, i]
-                    + weight_habit[i] * habit[b, i]
+            for c in range(n_brands):
+                loss = price_loss(log_price[c, s], reference_log_price[i], traits.gain_factor)
+                utility[c] = (
+                    fixed[c, lane]
+                    + weight_value[i] * value[c, i]
+                    + weight_bond[i] * bond[c, i]
+                    + weight_habit[i] * habit[c, i]
                     - weight_reference[s] * loss
                 )
-                if last != NEVER and b != last:
-                    utility[b] -= traits.switching_cost
+                if last != NEVER and c != last:
+                    utility[c] -= traits.switching_cost
             b = last if loyal[lane] else choose(utility, share, uniform(w0))
 
             outcome = service_outcome(uniform(w2), problem[b, s], traits.complaint, on_time[b, s])
@@ -251,7 +252,7 @@ def _shop(columns, traits, offer, tally, block, start, stop, quarter, seed, repl
                 switching[s, last, b] += 1
 
             last_brand[i] = b
-            count[b, lane] += 1
+            counts[b, lane] += 1
             made[lane] += 1
             last_delta[lane] = delta
             leaves = leaving_probability(
@@ -328,11 +329,11 @@ def _settle(columns, traits, offer, block, start, stop):
     """Let the quarter's stimuli and decay act, and write the quarter into the activity history."""
     segment, bond, awareness = columns.segment, columns.bond, columns.awareness
     history, floor = columns.history, traits.awareness_floor
-    stimulus, reached, count = offer.stimulus, offer.awareness, block.count
+    stimulus, reached, counts = offer.stimulus, offer.awareness, block.counts
     kept = 1.0 - traits.awareness_decay
     for b in range(bond.shape[0]):
         for i in range(start, stop):
-            s, bought = segment[i], count[b, i - start] > 0
+            s, bought = segment[i], counts[b, i - start] > 0
             bond[b, i] = end_quarter(bond[b, i], stimulus[b, s], traits.bond_decay)
             known = np.float32(1.0) if bought else awareness[b, i]
             known = floor[b] + (known - floor[b]) * kept
@@ -350,7 +351,7 @@ def _record(columns, traits, tally, block, start, stop, quarter):
     history, last_brand, block_start = columns.history, columns.last_brand, traits.block_start
     flow, category, cohort = tally.flow, tally.category, tally.cohort
     living, departed = tally.history, tally.departed
-    count, made, last_delta, left = block.count, block.made, block.delta, block.left
+    counts, made, last_delta, left = block.counts, block.made, block.delta, block.left
     window = at.HISTORY_SIZE - 1
     for i in range(start, stop):
         lane, s = i - start, segment[i]
@@ -366,7 +367,7 @@ def _record(columns, traits, tally, block, start, stop, quarter):
                 living[s, b, past & window] += 1
             if not past & traits.lapse_mask:
                 continue
-            bought = count[b, lane]
+            bought = counts[b, lane]
             felt = last_delta[lane] if bought > 0 and b == last_brand[i] else 0.0
             recommend = 10.0 * logistic(
                 traits.recommend_intercept
@@ -388,7 +389,7 @@ def _record(columns, traits, tally, block, start, stop, quarter):
                 flow[s, b, at.CUSTOMER_HABIT] += habit[b, i]
                 flow[s, b, at.CUSTOMER_RECOMMEND] += recommend
                 flow[s, b, at.CUSTOMER_LEADERS] += 1.0 if leader else 0.0
-        if count[0, lane] > 0:
+        if counts[0, lane] > 0:
             if first_purchase[i] == NEVER:
                 first_purchase[i] = quarter
             if first_purchase[i] >= 0:

@@ -172,7 +172,7 @@ def create_customer(columns, traits, offer, i, birth, seed, replication, share, 
         rate = drift_rate(rate, mean, shape, rho, i, when, RESIDENT_DRIFT, seed, replication)
     columns.rate[i] = rate
     columns.leaving_logit[i] = math.log(leaving) - math.log1p(-leaving)
-    w0, w1, w2, w3 = philox(i, when, BASKET, 0, seed, replication)
+    w0, _, _, _ = philox(i, when, BASKET, 0, seed, replication)
     sd = traits.basket_log_sd
     columns.basket[i] = traits.basket_mean[s] * math.exp(sd * normal(uniform(w0)) - 0.5 * sd * sd)
     _draw_weights(columns, traits, i, s, when, seed, replication)

@@ -20,9 +20,9 @@ def neighbour(customer, slot, word, start, stop, n_customers, rewiring, stride, 
     Notes
     -----
     Watts & Strogatz (1998): a ring, here within the segment's block (homophily), whose edges are
-    rewired with probability `rewiring`. A rewired edge goes to an opinion leader of the segment with
-    probability `leader_attention` (leaders have more listeners), else to anyone in the market. The
-    word depends on customer and slot only, so the graph stays the same all run.
+    rewired with probability `rewiring`. A rewired edge goes to an opinion leader of the segment
+    with probability `leader_attention` (leaders have more listeners), else to anyone in the market.
+    The word depends on customer and slot only, so the graph stays the same all run.
     """
     size = stop - start
     u = uniform(word)

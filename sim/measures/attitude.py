@@ -14,7 +14,7 @@ def satisfaction(h: History) -> F64:
 
 
 def effort(h: History) -> F64:
-    """Customer effort score: mean over occasions, 0..10, from problems and how they were answered."""
+    """Return the customer effort score, 0..10: mean over occasions, from problems and answers."""
     return ratio(h.flow(at.EFFORT), h.flow(at.PURCHASES))
 
 

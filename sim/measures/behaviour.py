@@ -93,7 +93,7 @@ def won_back(h: History) -> F64:
 
 
 def cross_purchase(h: History) -> F64:
-    """Expected share of buyers with more than one product line: mean of 1 - K^(1 - n).
+    """Return the expected share of buyers of more than one product line: mean of 1 - K^(1 - n).
 
     n purchases spread over K equally bought product lines.
     """

@@ -29,9 +29,9 @@ def lifetime_value(
 
     Notes
     -----
-    sum_t m_t / (1 + d)^(t-1) + tail; the tail takes the last year's mean margin m and the group's own
-    quarterly survival r of that year to be constant: m r / (1 + d - r), discounted from the horizon
-    (Gupta, Lehmann & Stuart 2004).
+    sum_t m_t / (1 + d)^(t-1) + tail; the tail takes the last year's mean margin m and the group's
+    own quarterly survival r of that year to be constant: m r / (1 + d - r), discounted from the
+    horizon (Gupta, Lehmann & Stuart 2004).
     """
     if customers <= 0:
         return float("nan")
@@ -45,7 +45,7 @@ def lifetime_value(
 
 
 def focal_lifetime_value(h: History, margin: float, quarterly_rate: float) -> float:
-    """Return the lifetime value of those who were focal customers when the plan began, in currency."""
+    """Return the lifetime value, in currency, of the focal customers of the plan's beginning."""
     plan = h.quarters >= 1
     began = h.flow(at.CUSTOMERS)[h.quarters == 0, -1, 0]
     return lifetime_value(

@@ -19,7 +19,7 @@ def behaviour_part(h: History) -> F64:
 
 
 def attitude_part(h: History) -> F64:
-    """Mean of trust, association (perceived value through a logistic) and emotion (bond), 0..100."""
+    """Mean of trust, association (logistic of perceived value) and emotion (bond), 0..100."""
     return 100.0 * _mean(attitude.trust(h), attitude.value(h), attitude.bond(h))
 
 
@@ -27,7 +27,8 @@ def potential_part(h: History) -> F64:
     """Mean of influence, leader activity and inheritance, 0..100.
 
     Influence is the positive share of opinions, leader activity the share of the opinion leaders
-    among customers who spoke well of the brand this quarter, inheritance the habit that is handed on.
+    among customers who spoke well of the brand this quarter, inheritance the habit that is handed
+    on.
     """
     leaders = ratio(h.flow(at.ACTIVE_LEADERS), h.flow(at.CUSTOMER_LEADERS))
     return 100.0 * _mean(attitude.positive_opinions(h), leaders, attitude.habit(h))

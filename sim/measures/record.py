@@ -1,4 +1,4 @@
-"""What one quarter leaves behind: sums by segment and brand, from which every measure is computed."""
+"""What one quarter leaves behind: sums by segment and brand, the source of every measure."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Record:
     category
         Shape (n_segments + 1, N_CATEGORY).
     history
-        Shape (n_segments + 1, n_brands, HISTORY_SIZE): people by activity history, those who have left
-        the category included, since the company cannot see that they have.
+        Shape (n_segments + 1, n_brands, HISTORY_SIZE): people by activity history, those who have
+        left the category included, since the company cannot see that they have.
     switching
         Shape (n_segments + 1, n_brands, n_brands): purchases by last and present brand.
     cohort

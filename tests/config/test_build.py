@@ -117,7 +117,7 @@ def test_round_trip(part):
         (Rate, {"mean": None}, "at.mean: nothing is given"),
         (Rate, {"meen": 1}, "at.meen: no such setting; did you mean 'mean'?"),
         (Rate, {"season": 1}, "at.season: 1 is no list"),
-        (Rate, {"season": [1, 1, 1]}, "season is [1.0, 1.0, 1.0]; allowed: four"),
+        (Rate, {"season": [1, 1, 1]}, "season: [1.0, 1.0, 1.0] is no season; allowed: four"),
         (Rate, {"mean": {"uniform": [-1, 1]}}, "at.mean: -1 is out of range"),
         (Rate, {"mean": {"uniform": [1, 1]}}, "at.mean: [1.0, 1.0] is not in rising order"),
         (Rate, {"mean": {"uniform": [1, 2, 3]}}, "uniform takes 2 numbers, not 3"),

@@ -9,7 +9,7 @@ import numpy as np
 from sim.config.market import (
     Bond,
     Brand,
-    ChoiceWeights,
+    WeightFactors,
     Learning,
     Leaving,
     Market,
@@ -36,7 +36,7 @@ FIVE = tuple(
 )
 THREE = (
     Segment("ordinary", share=0.5),
-    Segment("young", share=0.42, weights=ChoiceWeights(price=6.0)),
+    Segment("young", share=0.42, weights=WeightFactors(price=1.3)),
     Segment("high-end", share=0.08, rate=2.0, basket=3.0),
 )
 
@@ -123,9 +123,9 @@ def random_market(draw_number, rng: np.random.Generator, n_brands: int, n_segmen
     segments = tuple(
         Segment(
             f"segment {k}", share=share, rate=rng.uniform(0.5, 2), basket=rng.uniform(0.5, 2),
-            weights=ChoiceWeights(
-                value=rng.uniform(0, 2), bond=rng.uniform(0, 2), habit=rng.uniform(0, 4),
-                price=rng.uniform(0, 7), reference=rng.uniform(0, 4),
+            weights=WeightFactors(
+                value=rng.uniform(0, 2), bond=rng.uniform(0, 2), habit=rng.uniform(0, 2),
+                price=rng.uniform(0, 1.5), reference=rng.uniform(0, 2),
             ),
         )
         for k, share in enumerate(shares)

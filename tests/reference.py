@@ -1,7 +1,7 @@
 """One quarter of the customers in plain Python: slow, naive, and easy to check against the model.
 
 Written from the equations of the model, one person after another and in float64, to judge the fused
-float32 kernels. It borrows from the kernels only the generator (Philox words, Gamma and Beta draws),
+float32 kernels. It borrows from the kernels only the generator (Philox words, Gamma, Beta),
 which is tested against published vectors and distributions, and the names of purposes and columns.
 
 Which word of an address decides what:
@@ -217,7 +217,9 @@ def live_quarter(columns: Columns, world: World, n_quarters: int) -> Outcome:
     return Outcome(people, tally, {person.i for person in people if person.hair})
 
 
-def live_person(world: World, person: SimpleNamespace, before: list[SimpleNamespace]) -> SimpleNamespace:
+def live_person(
+    world: World, person: SimpleNamespace, before: list[SimpleNamespace]
+) -> SimpleNamespace:
     """Take one person through the quarter and return who holds its place at the end."""
     traits, quarter, s = world.traits, world.quarter, person.segment
     person.bought = [0] * len(person.taste)
@@ -246,8 +248,10 @@ def shop(world: World, person: SimpleNamespace) -> None:
     brands = range(len(person.taste))
     u_count, _, u_attention, _ = world.uniforms(i, world.quarter, address.INCIDENCE, 0)
     static = static_utility(world, person)
-    pleasure = [static[b] + person.weight_value * person.value[b] + person.weight_bond * person.bond[b]
-                for b in brands]  # fmt: skip
+    pleasure = [
+        base + person.weight_value * value + person.weight_bond * bond
+        for base, value, bond in zip(static, person.value, person.bond, strict=True)
+    ]
     attraction = math.log(sum(math.exp(u) for u in pleasure)) - person.attraction_level
     person.notes.append(("category", (s, at.ATTRACTION), attraction))
 
@@ -261,7 +265,9 @@ def shop(world: World, person: SimpleNamespace) -> None:
         promotion = [float(offer.promotion[b, s]) for b in brands]
         shares = softmax(loyal_utility(world, person, static))
         extra = traits.acceleration * sum(p * q for p, q in zip(shares, promotion, strict=True))
-        expansion = math.exp(traits.expansion_power * (attraction - float(offer.attraction_shift[s])))
+        expansion = math.exp(
+            traits.expansion_power * (attraction - float(offer.attraction_shift[s]))
+        )
         mean = person.rate * float(offer.rate_factor[s]) * expansion * (1.0 + extra)
         mean *= 1.0 - person.stock
         person.stock = min(traits.payback * extra, 1.0)
@@ -271,7 +277,9 @@ def shop(world: World, person: SimpleNamespace) -> None:
             occasions = poisson_quantile(person, mean, u_count)
 
     for k in range(occasions):
-        u_brand, u_quality, u_service, u_leave = world.uniforms(i, world.quarter, address.OCCASION, k)
+        u_brand, u_quality, u_service, u_leave = world.uniforms(
+            i, world.quarter, address.OCCASION, k
+        )
         if bound:
             b = person.last_brand
         else:
@@ -313,7 +321,9 @@ def buy(world: World, person: SimpleNamespace, b: int, u_quality: float, u_servi
     keep = traits.habit_smoothing
     person.habit = [keep * h + (1.0 - keep) * (c == b) for c, h in enumerate(person.habit)]
     log_paid = float(offer.log_price[b, s])
-    person.reference_log_price += traits.reference_smoothing * (log_paid - person.reference_log_price)
+    person.reference_log_price += traits.reference_smoothing * (
+        log_paid - person.reference_log_price
+    )
 
     order = person.basket * float(offer.order_value[b, s])
     paid, goods = order * math.exp(log_paid), order * math.exp(float(offer.start_log_price[b, s]))
@@ -385,7 +395,9 @@ def listen(world: World, person: SimpleNamespace, before: list[SimpleNamespace])
             continue
         weight = traits.negativity if valence < 0 else 1.0
         weight *= traits.leader_weight if leads(j, before[j].segment, traits) else 1.0
-        person.awareness[b] += min(traits.reading_awareness * weight, 1.0) * (1 - person.awareness[b])
+        person.awareness[b] += min(traits.reading_awareness * weight, 1.0) * (
+            1 - person.awareness[b]
+        )
         person.value[b] += traits.reading_value * weight * valence
         push = traits.reading_bond * weight * valence
         moved = person.bond[b] + push * (1 - person.bond[b] if push > 0 else person.bond[b])
@@ -507,7 +519,10 @@ def arrive(world: World, person: SimpleNamespace, birth: int) -> None:
     person.reference_log_price = sum(shares[b] * float(offer.start_log_price[b, s]) for b in brands)
     person.value = [float(offer.reputation[b, s]) for b in brands]
     person.bond, person.habit = [0.0 for b in brands], [1.0 / len(brands) for b in brands]
-    person.awareness, person.history = [float(a) for a in traits.awareness_floor], [0 for b in brands]
+    person.awareness, person.history = (
+        [float(a) for a in traits.awareness_floor],
+        [0 for b in brands],
+    )
     person.stock, person.flags = 0.0, 0
     person.last_brand, person.birth, person.first_purchase = NOBODY, birth, -1
     if resident:

@@ -52,7 +52,7 @@ def draw(simulated: pd.DataFrame, real: np.ndarray) -> Figure:
     ax.plot(ages, real[1:], color="#D55E00", marker="s", ls="--")
     for text, y, shift, colour in (
         ("simulated, band from P10 to P90 of the worlds", again[2].mean(), 14, "#0072B2"),
-        ("CDNOW, customers of early 1997", real[2], -20, "#D55E00"),
+        ("CDNOW, customers of early 1997", real[2], -36, "#D55E00"),
     ):
         ax.annotate(text, (2, y), (0, shift), textcoords="offset points", color=colour)
     ax.set(
@@ -63,7 +63,7 @@ def draw(simulated: pd.DataFrame, real: np.ndarray) -> Figure:
     )
     ax.set_title("First-time buyers who buy again", loc="left")
     ax.spines[["top", "right"]].set_visible(False)
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     return figure
 
 

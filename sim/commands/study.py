@@ -11,11 +11,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from sim.commands.common import console
 from sim.config.study import Config
 from sim.errors import Interrupted
 from sim.model import LoyaltyModel
 from sim.report import write_page
+from sim.report.folder import read_folder
 from sim.report.tables import outcome_rows
+from sim.report.words import Words, verdict
 from sim.result import Result
 from sim.store import write_run
 from sim.study import StudyResult, run_study
@@ -31,10 +34,10 @@ def carry_out(config: Config, folder: Path, command_line: str) -> None:
     Interrupted
         If the user stopped it; what was finished is written and named.
     """
-    console = Console(stderr=True)
+    progress = Console(stderr=True)
     write_run(folder, {}, {})  # an unwritable folder is found before an hour of work, not after
-    compile_kernels(config, console)
-    with progress_bar(console, config.engine.progress) as advance:
+    compile_kernels(config, progress)
+    with progress_bar(progress, config.engine.progress) as advance:
         try:
             result = run_study(config, advance)
         except KeyboardInterrupt:
@@ -73,19 +76,40 @@ def progress_bar(console: Console, wanted: bool) -> Iterator[Any]:
 
 
 def show(result: StudyResult, folder: Path, report: Path | None) -> None:
-    """Print the outcomes and where the files are."""
-    console = Console()
+    """Print the verdict, the outcomes and where the files are."""
+    out = console()
     summary = result.summary()
-    for name in result.plans:
-        part = summary["plans"][name] if "plans" in summary else summary
-        table = Table(title=f"{name} against {result.baseline}", title_justify="left")
-        for column in ("", "baseline", "plan", "difference", "95% interval", "P10 to P90"):
-            table.add_column(column, justify="left" if not column else "right")
-        for row in outcome_rows(part["outcomes"], result.config.market.currency):
-            table.add_row(*row)
-        console.print(table)
+    words = Words()
+    said = verdict(words, read_folder(folder))
+    out.print(f"\n{said.headline}\n{said.interval}\n")
+    out.print(_comparison(summary) if "plans" in summary else _single(summary))
     for text in result.warnings:
-        console.print(f"Note: {text}")
-    console.print(f"Results: {folder}", soft_wrap=True)
+        out.print(f"Note: {text}")
+    out.print(f"Results: {folder}", soft_wrap=True)
     if report is not None:
-        console.print(f"Report:  {report}", soft_wrap=True)
+        out.print(f"Report:  {report}", soft_wrap=True)
+
+
+def _single(summary: dict[str, Any]) -> Table:
+    table = Table(title=f"{summary['plan']} against {summary['baseline']}", title_justify="left")
+    for column in ("", "baseline", "plan", "difference", "95% interval", "P10 to P90"):
+        table.add_column(column, justify="right" if column else "left")
+    for row in outcome_rows(summary["outcomes"], summary["currency"]):
+        table.add_row(*row)
+    return table
+
+
+def _comparison(summary: dict[str, Any]) -> Table:
+    """Return the difference that each plan makes, a column per plan."""
+    title = f"Difference to {summary['baseline']}"
+    table = Table(title=title, title_justify="left")
+    for column in ("", summary["baseline"], *summary["plans"]):
+        table.add_column(column, justify="right" if column else "left")
+    outcomes = [plan["outcomes"] for plan in summary["plans"].values()]
+    plans = [outcome_rows(each, summary["currency"], beside=outcomes) for each in outcomes]
+    for rows in zip(*plans, strict=True):
+        name, baseline = rows[0][:2]
+        table.add_row(name, baseline, *(difference for _, _, _, difference, _, _ in rows))
+    best = [f"{plan['probability_best']:.0%}" for plan in summary["plans"].values()]
+    table.add_row("Best in so many worlds", "", *best)
+    return table

@@ -30,5 +30,7 @@ def stationary_bond(purchases, gain, negativity, noise, decay):
     E[max(delta, 0)] = noise / sqrt(2 pi).
     """
     g = min(gain * purchases * noise * 0.3989422804014327, 1.0)
+    if g == 0.0:
+        return 0.0
     keep = 1.0 - decay
     return keep * g / (1.0 - keep * max(1.0 - (1.0 + negativity) * g, 0.0))

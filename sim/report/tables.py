@@ -158,16 +158,30 @@ def table_unit(outcomes: Iterable[Mapping[str, Any]], currency: str) -> MoneyUni
 
 
 def outcome_rows(
-    outcomes: Mapping[str, Any], currency: str, words: Words | None = None
+    outcomes: Mapping[str, Any],
+    currency: str,
+    words: Words | None = None,
+    beside: Iterable[Mapping[str, Any]] = (),
 ) -> list[tuple[str, str, str, str, str, str]]:
     """Return the outcomes of one plan as plain text, for a terminal.
+
+    Parameters
+    ----------
+    outcomes
+        As in `summary.json`.
+    currency
+        Of all money.
+    words
+        The language; English if None.
+    beside
+        Outcomes of plans that stand in the same table: one unit of money serves all.
 
     Returns
     -------
     list of tuple
         Name, baseline, plan, difference, 95% interval, P10 to P90.
     """
-    unit = table_unit([outcomes], currency)
+    unit = table_unit([outcomes, *beside], currency)
     return [
         _text_row(words or Words(), outcomes[outcome.name], Scale(outcome, unit))
         for outcome in outcome_list(outcomes)

@@ -1,5 +1,7 @@
 """Choice: multinomial logit by inversion in brand order, and the felt loss of a price."""
 
+# ruff: noqa: PLW0108 - the lambda is what Numba keeps on disk; what it wraps is always inlined.
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,5 +1,7 @@
 """What a purchase teaches: nested service outcomes, disconfirmation, and the bond."""
 
+# ruff: noqa: PLW0108 - the lambda is what Numba keeps on disk; what it wraps is always inlined.
+
 from __future__ import annotations
 
 import numpy as np
@@ -23,7 +25,9 @@ stationary = njit(cache=True)(lambda m, g, n, z, d: bond.stationary_bond(m, g, n
 
 def test_service_outcomes_have_the_nested_probabilities():
     problem, complaint, on_time = 0.3, 0.4, 0.75
-    outcomes = [outcome_of(u, problem, complaint, on_time) for u in (np.arange(10_000) + 0.5) / 10_000]
+    outcomes = [
+        outcome_of(u, problem, complaint, on_time) for u in (np.arange(10_000) + 0.5) / 10_000
+    ]
     share = np.bincount(outcomes, minlength=4) / 10_000
     assert share[NO_PROBLEM] == pytest.approx(0.7, abs=1e-3)
     assert share[SILENT] == pytest.approx(0.3 * 0.6, abs=1e-3)

@@ -1,5 +1,7 @@
 """The generator: published vectors, exact distributions, and addresses that never meet."""
 
+# ruff: noqa: PLW0108 - the lambda is what Numba keeps on disk; what it wraps is always inlined.
+
 from __future__ import annotations
 
 import numpy as np
@@ -149,7 +151,9 @@ def test_gamma_draws_follow_the_gamma_law(shape):
     assert stats.kstest(draws, stats.gamma(shape).cdf).pvalue > 0.01
 
 
-@pytest.mark.parametrize(("a", "b"), [(0.02, 0.07), (0.243, 0.6), (0.793, 2.426), (0.8, 12.0), (4.4, 1.0)])
+@pytest.mark.parametrize(
+    ("a", "b"), [(0.02, 0.07), (0.243, 0.6), (0.793, 2.426), (0.8, 12.0), (4.4, 1.0)]
+)
 def test_beta_draws_follow_the_beta_law(a, b):
     draws = betas(a, b, N_DRAWS, 0, 11)
     # Below 1e-12 of either end a float64 ratio cannot tell: the atoms at 0 and 1 count as ties.
@@ -166,7 +170,9 @@ def test_no_shape_means_no_draw():
 def test_streams_do_not_collide():
     """Draws of other streams, purposes and seeds at one entity are different and uncorrelated."""
     others = [gammas(2.0, 4000, generator.RATE, stream, 11) for stream in range(4)]
-    others += [gammas(2.0, 4000, purpose, 0, 11) for purpose in (generator.LEAVING, generator.RESIDENCE)]
+    others += [
+        gammas(2.0, 4000, purpose, 0, 11) for purpose in (generator.LEAVING, generator.RESIDENCE)
+    ]
     others += [gammas(2.0, 4000, generator.RATE, 0, 12)]
     for k, draws in enumerate(others):
         assert all(np.all(draws != later) for later in others[k + 1 :])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import reference
@@ -57,7 +59,7 @@ def compare_tallies(ours: Tally, theirs: Tally) -> None:
 def split_around(hairs: set[int], n: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
     """Return ranges of sure people, and a range for each person on a hair."""
     edges = [-1, *sorted(hairs), n]
-    sure = [(a + 1, b) for a, b in zip(edges, edges[1:], strict=False) if a + 1 < b]
+    sure = [(a + 1, b) for a, b in pairwise(edges) if a + 1 < b]
     return sure, [(i, i + 1) for i in sorted(hairs)]
 
 

@@ -1,5 +1,7 @@
 """Who comes and who goes: stationary rates, leaving, newcomers without a history."""
 
+# ruff: noqa: PLW0108 - the lambda is what Numba keeps on disk; what it wraps is always inlined.
+
 from __future__ import annotations
 
 import numpy as np
@@ -14,7 +16,9 @@ from sim.kernels.layout import LEFT
 from sim.kernels.philox import RATE, RATE_DRIFT, gamma
 from sim.kernels.renewal import NEVER, RESIDENT
 
-leaving_of = njit(cache=True)(lambda x, d, e, s, w, r: renewal.leaving_probability(x, d, e, s, w, r))
+leaving_of = njit(cache=True)(
+    lambda x, d, e, s, w, r: renewal.leaving_probability(x, d, e, s, w, r)
+)
 
 
 @njit(cache=True)
@@ -24,7 +28,9 @@ def rates_over_time(n, shape, mean, rho, steps):
     for i in range(n):
         rates[0, i] = gamma(shape, i, 0, RATE, 0, 1, 0) * mean / shape
         for t in range(steps):
-            rates[t + 1, i] = renewal.drift_rate(rates[t, i], mean, shape, rho, i, t, RATE_DRIFT, 1, 0)
+            rates[t + 1, i] = renewal.drift_rate(
+                rates[t, i], mean, shape, rho, i, t, RATE_DRIFT, 1, 0
+            )
     return rates
 
 
@@ -79,7 +85,7 @@ def test_a_newcomer_has_no_history(newcomers):
 
 
 def test_newcomers_differ_as_the_market_says(newcomers):
-    """Rates Gamma, leaving Beta, tastes normal, weights and baskets lognormal with the mean stated."""
+    """Rates Gamma, leaving Beta, tastes normal; weights and baskets lognormal, of given mean."""
     scene, _, new = newcomers
     columns, market = scene.population.columns, scene.market
     ordinary = new & (columns.segment == 0)
@@ -108,7 +114,7 @@ def test_a_newcomer_arrives_with_a_purchase(newcomers):
     columns.leaving_logit[:] = -60.0
     scene.traits = scene.traits._replace(rate_persistence=1.0)
     scene.live(scene.offer(), 5)
-    assert np.all((columns.last_brand[new] != NEVER))
+    assert np.all(columns.last_brand[new] != NEVER)
     assert np.all((columns.history[:, new] & 1).sum(axis=0) == 1)
 
 

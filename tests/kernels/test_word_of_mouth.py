@@ -1,5 +1,7 @@
 """The small world: ring, rewiring, leaders; computed from customer and slot alone."""
 
+# ruff: noqa: PLW0108 - the lambda is what Numba keeps on disk; what it wraps is always inlined.
+
 from __future__ import annotations
 
 import numpy as np

@@ -9,7 +9,6 @@ import numpy as np
 from sim.config.market import (
     Bond,
     Brand,
-    WeightFactors,
     Learning,
     Leaving,
     Market,
@@ -19,6 +18,7 @@ from sim.config.market import (
     Spread,
     Subscription,
     Survey,
+    WeightFactors,
     WordOfMouth,
 )
 from sim.kernels import layout as at
@@ -75,7 +75,9 @@ class Scene:
         n_brands, n_segments = self.shape
         return empty_tally(n_segments, n_brands, n_quarters, at.N_FLOWS, at.N_CATEGORY)
 
-    def live(self, offer: Offer, quarter: int, ranges: list[tuple[int, int]] | None = None) -> list[Tally]:
+    def live(
+        self, offer: Offer, quarter: int, ranges: list[tuple[int, int]] | None = None
+    ) -> list[Tally]:
         """Take the population through a quarter, range by range, and let opinions be heard."""
         columns = self.population.columns
         brand, valence = columns.opinion_brand.copy(), columns.opinion_valence.copy()
@@ -90,11 +92,15 @@ class Scene:
         return tallies
 
 
-def make_scene(n_customers: int, market: Market | None = None, seed: int = 1, replication: int = 0) -> Scene:
+def make_scene(
+    n_customers: int, market: Market | None = None, seed: int = 1, replication: int = 0
+) -> Scene:
     """Return residents of a market, by default one with five brands and three segments."""
     market = market or make_market()
     population = Population(n_customers, market)
-    scene = Scene(market, population, make_traits(market, population.block_start), seed, replication)
+    scene = Scene(
+        market, population, make_traits(market, population.block_start), seed, replication
+    )
     create_residents(
         population.columns, scene.traits, scene.offer(), 0, n_customers, seed, replication
     )
@@ -108,7 +114,9 @@ def make_market(**change) -> Market:
     return Market(**(given | change))
 
 
-def random_market(draw_number, rng: np.random.Generator, n_brands: int, n_segments: int, kind: MarketKind) -> Market:
+def random_market(
+    draw_number, rng: np.random.Generator, n_brands: int, n_segments: int, kind: MarketKind
+) -> Market:
     """Return a market; `draw_number(low, high)` gives its parameters, `rng` brands and segments."""
     x = draw_number
     brands = tuple(
@@ -155,7 +163,8 @@ def random_market(draw_number, rng: np.random.Generator, n_brands: int, n_segmen
         ),
         bond=Bond(gain=x(0.01, 0.3), decay=x(0.01, 0.3)),
         word_of_mouth=WordOfMouth(
-            neighbours=int(rng.integers(0, 13)), rewiring=x(0, 1), leader_share=float(rng.choice([0.0, 0.03, 0.1, 1.0])),
+            neighbours=int(rng.integers(0, 13)), rewiring=x(0, 1),
+            leader_share=float(rng.choice([0.0, 0.03, 0.1, 1.0])),
             leader_attention=x(0, 0.9), leader_weight=x(0, 4), voice=x(0, 1), awareness=x(0, 0.5),
             value=x(0, 0.3), bond=x(0, 0.3), awareness_decay=x(0, 0.5),
         ),
@@ -171,7 +180,8 @@ def random_market(draw_number, rng: np.random.Generator, n_brands: int, n_segmen
 def random_channels(rng: np.random.Generator, n_brands: int, n_segments: int) -> np.ndarray:
     """Return what brands might do in a quarter: each channel in about half of all places."""
     ranges = {
-        Channel.FUNCTIONAL: (-0.5, 0.5), Channel.EMOTIONAL: (-0.5, 0.5), Channel.SOCIAL: (-0.5, 0.5),
+        Channel.FUNCTIONAL: (-0.5, 0.5), Channel.EMOTIONAL: (-0.5, 0.5),
+        Channel.SOCIAL: (-0.5, 0.5),
         Channel.ECONOMIC: (-0.5, 0.5), Channel.MATCH: (-0.3, 0.3), Channel.PROBLEM: (-1, 1),
         Channel.ON_TIME: (-1, 1), Channel.STIMULUS: (-0.3, 0.3), Channel.AWARENESS: (0, 0.4),
         Channel.PRICE: (-0.2, 0.2), Channel.DISCOUNT: (0, 0.4), Channel.FEATURE: (-0.5, 1),

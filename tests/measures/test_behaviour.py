@@ -113,10 +113,9 @@ def test_what_looks_back_exists_only_when_the_past_was_lived(market, measure, ne
 @pytest.mark.parametrize("kind", ["repertoire", "subscription"])
 def test_customers_are_kept_new_or_won_back(kind):
     """Over any quarter: customers = retention x customers before + new + won back."""
-    model = LoyaltyModel(
-        "retail_three_phase", customers=1500, burn_in=6, quarters=4, collect=False,
-        **{"market.kind": kind, "plan": "today", "market.leaving.beta": 3},
-    )  # fmt: skip
+    given = ["customers=1500", "burn_in=6", "quarters=4", "plan=today", "market.leaving.beta=3"]
+    config = load("retail_three_phase", [*given, f"market.kind={kind}"])
+    model = LoyaltyModel(config, collect=False)
     while model.running:
         model.step()
     h = model.history()

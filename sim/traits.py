@@ -12,6 +12,10 @@ from sim.kernels.layout import Traits
 from sim.types import DIMENSIONS, F32, F64, QUARTERS_PER_YEAR, MarketKind
 
 
+_RAREST = 2**31
+"""Largest distance between opinion leaders: fewer than one in any population."""
+
+
 def make_traits(market: Market, block_start: NDArray[np.int64]) -> Traits:
     """Return the market as arrays and plain numbers; every distribution must be realised before."""
     segments, talk, survey = market.segments, market.word_of_mouth, market.survey
@@ -66,7 +70,7 @@ def make_traits(market: Market, block_start: NDArray[np.int64]) -> Traits:
         bond_decay=float(market.bond.decay),
         neighbours=talk.neighbours,
         rewiring=float(talk.rewiring),
-        leader_stride=round(1.0 / talk.leader_share) if talk.leader_share > 0 else 0,
+        leader_stride=min(round(1.0 / talk.leader_share), _RAREST) if talk.leader_share > 0 else 0,
         leader_attention=float(talk.leader_attention),
         leader_weight=float(talk.leader_weight),
         voice=float(talk.voice),
@@ -89,8 +93,7 @@ def make_traits(market: Market, block_start: NDArray[np.int64]) -> Traits:
 
 def lapse_mask(market: Market) -> int:
     """Return the bits of the activity history that make somebody a customer."""
-    quarters = 1 if market.kind is MarketKind.SUBSCRIPTION else market.lapse_quarters
-    return (1 << quarters) - 1
+    return int((1 << market.lapse_window) - 1)
 
 
 def expected_loss(market: Market, problem: F32, on_time: F32) -> F32:

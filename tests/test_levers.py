@@ -1,4 +1,4 @@
-"""From money to channels: saturation, carry-over, build time, reach, and where the money is booked."""
+"""From money to channels: saturation, carry-over, build time, reach; where money is booked."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sim.config.lever import Cost, Effect, Lever
 from sim.config.market import Brand, Market, Segment
 from sim.config.plan import Phase, Plan
+from sim.errors import ConfigError
 from sim.levers import LeverQuarter, Programme
 from sim.types import N_CHANNELS, Channel
 
@@ -187,6 +188,12 @@ def test_money_is_booked_once():
         assert delivered.staff == pytest.approx(70.0 + 0.2 * paid)
         assert delivered.running == pytest.approx(0.3 * paid + 0.1 * kept)
         assert money(delivered) == pytest.approx(70.0 + paid + 0.1 * kept)
+
+
+def test_money_cannot_be_booked_twice():
+    """Capital and staff of more than the spend would leave a negative running cost."""
+    with pytest.raises(ConfigError):
+        Cost(capital_share=0.8, staff_share=0.4)
 
 
 budgets = st.dictionaries(st.sampled_from(["club", "people"]), st.floats(0, 1e9))

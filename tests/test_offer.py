@@ -72,9 +72,7 @@ def test_a_kernel_gets_float32_in_one_piece_for_every_brand_and_segment():
 
 def test_a_discount_lowers_what_is_paid_but_not_the_usual_price():
     usual, reduced = offer(), offer(discount=0.25)
-    np.testing.assert_allclose(
-        np.exp(reduced.log_price[0] - usual.log_price[0]), 0.75, rtol=1e-6
-    )
+    np.testing.assert_allclose(np.exp(reduced.log_price[0] - usual.log_price[0]), 0.75, rtol=1e-6)
     np.testing.assert_allclose(reduced.promotion[0], -np.log(0.75), rtol=1e-6)
     np.testing.assert_array_equal(reduced.start_log_price, usual.start_log_price)
     np.testing.assert_array_equal(reduced.log_price[1], usual.log_price[1])

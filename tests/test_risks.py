@@ -135,7 +135,7 @@ def test_worlds_and_seeds_differ():
 
 @pytest.fixture(scope="module")
 def config():
-    return load("retail_three_phase", ["customers=300", "burn_in=3", "quarters=3", "plan=today"])
+    return load("retail_three_phase", ["customers=300", "burn_in=4", "quarters=3", "plan=today"])
 
 
 def test_before_the_plan_begins_no_risk_strikes(config):
@@ -143,12 +143,10 @@ def test_before_the_plan_begins_no_risk_strikes(config):
     never = replace(STRIKE, probability=0.0)
     quiet = LoyaltyModel(config, collect=False).burn_in()
     warned = LoyaltyModel(replace(config, risks=Risks("r", "r", (never,))), collect=False)
-    for _ in range(3):
+    for _ in range(4):
         warned.step()
         assert not warned.risk_hits.any()
-    np.testing.assert_array_equal(
-        warned.population.columns.value, quiet.population.columns.value
-    )
+    np.testing.assert_array_equal(warned.population.columns.value, quiet.population.columns.value)
 
 
 def test_an_event_hits_the_focal_brand_alone_and_is_on_record(config):

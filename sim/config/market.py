@@ -191,7 +191,7 @@ class WordOfMouth:
 
     neighbours: int = number(4, unit="people read per quarter", low=0, high=16)
     rewiring: float = number(0.1, unit="share of edges", low=0, high=1)
-    leader_share: float = number(0.03, unit="share of customers", low=0, high=1)
+    leader_share: float = number(0.03, unit="share of customers", low=0, high=0.5)
     leader_attention: float = number(0.3, unit="share of rewired edges", low=0, high=0.99)
     leader_weight: float = number(2.3, unit="ratio to an ordinary voice", low=0, high=100)
     voice: float = number(0.3, unit="share of buyers who voice an opinion", low=0, high=1)
@@ -298,6 +298,11 @@ class Market:
             raise ConfigError(
                 f"shares sum to {total:g}", key="segments", value=total, allowed="a sum of 1"
             )
+
+    @property
+    def lapse_window(self) -> int:
+        """Quarters without purchase that make a lapsed customer; a contract lapses at once."""
+        return 1 if self.kind is MarketKind.SUBSCRIPTION else self.lapse_quarters
 
     @property
     def focal(self) -> Brand:

@@ -48,6 +48,13 @@ class Config:
         check_plan(self.baseline, "baseline", self.lever, self.quarters)
         for plan in self.plans:
             check_plan(plan, f"plans.{plan.name}", self.lever, self.quarters)
+        if self.burn_in < self.market.lapse_window:
+            raise ConfigError(
+                f"{self.burn_in} quarters do not show who is a customer when the plan begins",
+                key="burn_in",
+                value=self.burn_in,
+                allowed=f"{self.market.lapse_window} or more, the market's lapse window",
+            )
         rivals = [brand.name for brand in self.market.brands[1:]]
         for name in self.rivals.brands:
             if name not in rivals:

@@ -44,10 +44,10 @@ def price_loss(log_paid, reference_log_price, gain_factor):
 
 @njit(inline="always")
 def choose(utility, share, u):
-    """Return the chosen brand for a uniform u, and leave the choice probabilities in `share`.
+    """Return the chosen brand for a uniform u, and leave exp(utility - highest) in `share`.
 
-    Inversion in brand order: brand 0, the focal one, always owns the first part of the unit
-    interval, so a better focal offer only moves customers towards it (McFadden 1974).
+    Multinomial logit (McFadden 1974) by inversion in brand order: brand 0, the focal one, owns the
+    first part of the unit interval, so a better focal offer takes buyers and never loses one.
     """
     n_brands = utility.shape[0]
     top = utility[0]

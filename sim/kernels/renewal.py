@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from sim.kernels.bond import stationary_bond
-from sim.kernels.choice import exp32
+from sim.kernels.choice import exp32, inclusive_value
 from sim.kernels.experience import logistic
 from sim.kernels.layout import EVER
 from sim.kernels.philox import (
@@ -38,7 +38,8 @@ _SMALLEST = 1e-9
 def leaving_probability(leaving_logit, delta, bond, weight_satisfaction, weight_bond, reference):
     """Return the probability to leave the category after a purchase.
 
-    The customer's own level is Beta over customers (BG/NBD, Fader, Hardie & Lee 2005); satisfaction
+    The customer's own level is Beta over customers (BG/NBD, Fader, Hardie & Lee 2005), and may show
+    after the first purchase already (MBG/NBD, Batislam, Denizel & Filiztekin 2007); satisfaction
     (through the disconfirmation delta) and bond move it on the logit scale.
     """
     return logistic(leaving_logit - weight_satisfaction * delta - weight_bond * (bond - reference))
@@ -84,7 +85,8 @@ def _settle_tenant(traits, mean, customer, when, resident, seed, replication):
             return rate, leaving, 0.0
         w0, _, _, _ = philox(customer, when, RESIDENCE, tenant, seed, replication)
         purchases = math.ceil(math.log(uniform(w0)) / math.log1p(-leaving))
-        stay = gamma(purchases, customer, when, RESIDENCE, tenant + 1, seed, replication) / rate
+        # The first of them brought the tenant in: only the others took time.
+        stay = gamma(purchases - 1, customer, when, RESIDENCE, tenant + 1, seed, replication) / rate
         if stay > remaining:
             return rate, leaving, remaining
         remaining -= stay
@@ -122,18 +124,16 @@ def _draw_taste(columns, traits, i, when, seed, replication):
 def _attraction_at_start(columns, traits, offer, i, s, share):
     """Return the inclusive value of the market's own offer, leaving choice shares in `share`."""
     n_brands = share.shape[0]
-    total = 0.0
     for b in range(n_brands):
-        utility = (
+        share[b] = (
             columns.taste[b, i]
             + columns.weight_value[i] * offer.start_value[b, s]
             - columns.weight_price[i] * offer.start_log_price[b, s]
         )
-        share[b] = exp32(utility)
-        total += share[b]
+    level = inclusive_value(share)
     for b in range(n_brands):
-        share[b] /= total
-    return math.log(total)
+        share[b] = exp32(share[b] - level)
+    return level
 
 
 @njit

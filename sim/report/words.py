@@ -263,7 +263,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "outcome.churn_annual": "Annual churn",
     "outcome.churn_annual.note": "customers lost within a year",
     "outcome.retention": "Retention",
-    "outcome.retention.note": "buyers who buy again",
+    "outcome.retention.note": "customers of the last quarter who still are",
     "outcome.repeat_rate": "Repeat rate",
     "outcome.repeat_rate.note": "buyers of the last quarter who buy in this one",
     "outcome.nps": "Net promoter score",

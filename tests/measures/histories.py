@@ -36,7 +36,7 @@ def table_of(people: People) -> np.ndarray:
 
 def make_record(
     people: People = {},  # noqa: B006  never written to
-    flow: Mapping[int, float] = {},  # noqa: B006
+    flow: Mapping[int, float] = {},
     *,
     quarter: int = 1,
     lived: int = 20,

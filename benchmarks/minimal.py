@@ -28,7 +28,7 @@ QUARTERS = 4
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """The numbers of the minimal model: the starting values of shared/design/model.md."""
+    """The numbers of the minimal model: a first repertoire market."""
 
     appeal: tuple[float, ...] = (0.8, 0.4, 0.0, -0.4, -0.8)
     taste_sd: float = 1.2

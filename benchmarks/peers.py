@@ -34,9 +34,9 @@ def make_peers(scale: float) -> list[tuple[Peer, Run]]:
     few, more, many = customers(5_000), customers(150_000), customers(400_000)
     lists, arrays = mesa_objects.ListCustomer, mesa_objects.ArrayCustomer
     return [
-        (Peer("Mesa, agents with lists", few, 1), partial(mesa_objects.run, lists, few)),
-        (Peer("Mesa, agents with arrays", few, 1), partial(mesa_objects.run, arrays, few)),
-        (Peer("NumPy, whole arrays", more, 1), partial(numpy_arrays.run, more)),
+        (Peer("Mesa, lists", few, 1), partial(mesa_objects.run, lists, few)),
+        (Peer("Mesa, arrays", few, 1), partial(mesa_objects.run, arrays, few)),
+        (Peer("NumPy", more, 1), partial(numpy_arrays.run, more)),
         (Peer("Fidelio", many, 1), partial(ours.run, many, 1)),
         (Peer("Fidelio", many, 2), partial(ours.run, many, 2)),
     ]
@@ -79,8 +79,8 @@ def table(found: list[dict[str, float | int | str]]) -> Table:
     result = Table(
         title=f"Minimal model: {PARAMETERS.n_brands} brands, {QUARTERS} quarters, best of {REPEATS}"
     )
-    for heading in ("peer", "customers", "threads", "ns/purchase", "ns/customer-quarter",
-                    "ratio to Mesa"):  # fmt: skip
+    for heading in ("peer", "customers", "threads", "ns/purchase", "ns/quarter",
+                    "times Mesa"):  # fmt: skip
         result.add_column(heading, justify="left" if heading == "peer" else "right", no_wrap=True)
     for row in found:
         result.add_row(
@@ -105,7 +105,7 @@ def main(arguments: list[str]) -> int:
     peers = [peer for peer, _ in pairs]
     found = rows(peers)
     console.print(table(found))
-    console.print("Ratios are to the faster style of Mesa.")
+    console.print("ns/quarter: per customer and quarter. Ratios are to the faster style of Mesa.")
     problems = disagreements(peers)
     for line in problems:
         console.print(f"[red]not the same model:[/red] {line}")

@@ -77,11 +77,16 @@ class Customer(mesa.Agent):
         object.__setattr__(self, "unique_id", index)
 
     def __getattr__(self, name: str) -> Any:
+        if "model" not in self.__dict__:  # a copy in the making
+            raise AttributeError(name)
         columns = self.model.population.columns
         if name not in columns._fields:
             raise AttributeError(f"a customer has no '{name}'; it has {', '.join(columns._fields)}")
         column = getattr(columns, name)
         return column[:, self.unique_id] if name in _PER_BRAND else column[self.unique_id]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)  # not through __setattr__, which writes columns
 
     def __setattr__(self, name: str, value: Any) -> None:
         columns = self.model.population.columns
@@ -97,8 +102,13 @@ class Customer(mesa.Agent):
 class _ColumnView:
     """Whole columns under the names of a customer's attributes, for filters and functions."""
 
+    _customers: CustomerSet
+
     def __init__(self, customers: CustomerSet) -> None:
-        self._customers = customers
+        object.__setattr__(self, "_customers", customers)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._customers.set(name, value)
 
     def __getattr__(self, name: str) -> NDArray[Any]:
         column: NDArray[Any] = self._customers.get(name)
@@ -130,7 +140,9 @@ class CustomerSet:
         return Customer(self.model, int(picked))
 
     def __contains__(self, agent: object) -> bool:
-        return isinstance(agent, Customer) and bool(np.isin(agent.unique_id, self.rows))
+        if not isinstance(agent, Customer) or agent.model is not self.model:
+            return False
+        return bool(np.isin(agent.unique_id, self.rows))
 
     @property
     def _population(self) -> Population:

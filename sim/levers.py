@@ -112,13 +112,3 @@ class Programme:
         """Return the factor by which other levers strengthen or undermine this one."""
         gains = (other.strengthens.get(name, 0.0) * strength[n] for n, other in self.levers.items())
         return max(1.0 + sum(gains), 0.0)
-
-
-def plan_spend(plan: Plan, quarters: int) -> F64:
-    """Return a plan's budget by quarter without upkeep, shape (quarters,), in currency."""
-    return np.array(
-        [
-            sum(plan.spend_in(n, q) for n in plan.levers) + plan.overhead
-            for q in range(1, quarters + 1)
-        ]
-    )

@@ -73,7 +73,7 @@ class LoyaltyModel(mesa.Model):
     config
         A configuration, the name of a scenario, or None for the default composition.
     plan
-        The focal brand's plan; the configuration's plan if None.
+        The focal brand's plan, or the name of one; the configuration's plan if None.
     replication
         Which world: with the seed it decides every draw.
     parameter_replication
@@ -99,7 +99,7 @@ class LoyaltyModel(mesa.Model):
         self,
         config: Config | str | None = None,
         *,
-        plan: Plan | None = None,
+        plan: Plan | str | None = None,
         replication: int = 0,
         parameter_replication: int | None = None,
         rng: int | None = None,
@@ -108,6 +108,8 @@ class LoyaltyModel(mesa.Model):
         _state: State | None = None,
         **overrides: Any,
     ) -> None:
+        if isinstance(plan, str):  # as `mesa.batch_run` gives it
+            overrides["plan"], plan = plan, None
         if not isinstance(config, Config):
             config = load(config, [f"{key}={value}" for key, value in overrides.items()])
         elif overrides:
@@ -133,7 +135,10 @@ class LoyaltyModel(mesa.Model):
         self.offer: at.Offer | None = None
         if _state is None:
             self._create_residents()
+        self.running = self.plan_quarter <= self.config.quarters
         self.datacollector = _make_collector() if collect else None
+        if self.datacollector is not None:
+            self.datacollector.collect(self)
 
     def _make_brands(self) -> None:
         policies = self.config.rivals.brands
@@ -220,8 +225,17 @@ class LoyaltyModel(mesa.Model):
         return self
 
     def fork(self, plan: Plan) -> LoyaltyModel:
-        """Return a model that goes on from this state under another plan, in the same world."""
-        return LoyaltyModel(
+        """Return a model that goes on from this state under another plan, in the same world.
+
+        Raises
+        ------
+        ValueError
+            If the plan has begun: what its levers have built belongs to that plan.
+        """
+        if self.plan_quarter > 1:
+            lived = self.plan_quarter - 1
+            raise ValueError(f"{lived} quarters of the plan are lived; fork before it begins")
+        twin = LoyaltyModel(
             self.config,
             plan=plan,
             replication=self.replication,
@@ -230,6 +244,8 @@ class LoyaltyModel(mesa.Model):
             mapper=self.mapper,
             _state=self.state.copy(),
         )
+        twin.drawn = self.drawn
+        return twin
 
     def _mark_base(self) -> None:
         """Flag today's focal customers: the people whose lifetime value is reported."""
@@ -293,6 +309,8 @@ class LoyaltyModel(mesa.Model):
 
     def latest(self, measure: str) -> F64:
         """Return a measure of the whole market in the last quarter lived, shape (n_brands,)."""
+        if not self.records:
+            return np.full(len(self.config.market.brands), np.nan)
         last = History(self.records[-1:], self.config.market)
         values: F64 = MEASURES[measure](last)[-1, -1]
         return values
@@ -316,10 +334,10 @@ def draw_parameters(config: Config, seed: int, replication: int) -> tuple[Config
 def _make_collector() -> mesa.DataCollector:
     return mesa.DataCollector(
         model_reporters={
-            "quarter": lambda m: m.records[-1].quarter,
-            "share": lambda m: float(m.latest("share")[0]),
-            "churn": lambda m: float(m.latest("churn")[0]),
-            "loyalty_index": lambda m: float(m.latest("loyalty_index")[0]),
+            "quarter": lambda m: m.records[-1].quarter if m.records else None,
+            "focal_share": lambda m: float(m.latest("share")[0]),
+            "focal_churn": lambda m: float(m.latest("churn")[0]),
+            "focal_loyalty_index": lambda m: float(m.latest("loyalty_index")[0]),
         },
         agent_reporters={
             "name": "name",

@@ -77,7 +77,7 @@ def let_customers_live(model: LoyaltyModel) -> None:
 def observe(model: LoyaltyModel) -> None:
     """Keep the quarter's sums, and what the next quarter starts from."""
     record = model.take_record()
-    size = record.size[:-1]
+    size = np.maximum(record.size[:-1], 1.0)  # a segment may be too small for a single customer
     value = record.flow[:-1, :, at.VALUE] / size[:, None]
     model.state.reputation = np.ascontiguousarray(value.T, dtype=np.float32)
     if model.plan_quarter < 1:

@@ -114,7 +114,7 @@ def simulate(config: Config, progress: Progress | None = None) -> Result:
     ConfigError
         If the configuration contradicts itself.
     """
-    return Result(run_study(config, progress), f"fidelio run scenario={config.scenario}")
+    return Result(run_study(config, progress), config.command)
 
 
 def manifest(result: StudyResult, command_line: str) -> dict[str, Any]:

@@ -37,10 +37,10 @@ class RiskRegister:
         """
         hits = np.zeros((N_CHANNELS, 1))
         for risk in self.register:
-            if quarter > self.until[risk.name] and self._strikes(risk, quarter, strength):
+            if quarter >= 1 and self._strikes(risk, quarter, strength):
                 self.until[risk.name] = quarter + risk.duration - 1
                 self.events.append((quarter, risk.name))
-            if quarter <= self.until[risk.name]:
+            if 1 <= quarter <= self.until[risk.name]:
                 for hit in risk.hits:
                     hits[hit.channel] += risk.severity * hit.size
         return hits

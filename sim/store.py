@@ -34,7 +34,7 @@ def write_run(
             text = json.dumps(_plain(document), indent=2, ensure_ascii=False, allow_nan=False)
             write_text(folder / f"{name}.json", text + "\n")
     except OSError as error:
-        raise StoreError(f"cannot write results into {folder}: {error.strerror}") from error
+        raise _unwritable(folder, error) from error
 
 
 def write_text(path: Path, text: str) -> Path:
@@ -49,8 +49,12 @@ def write_text(path: Path, text: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         _replace(path, lambda temporary: temporary.write_text(text, "utf-8"))
     except OSError as error:
-        raise StoreError(f"cannot write {path}: {error.strerror}") from error
+        raise _unwritable(path, error) from error
     return path
+
+
+def _unwritable(path: Path, error: OSError) -> StoreError:
+    return StoreError(f"cannot write {path}: {error.strerror or error}")
 
 
 def _replace(target: Path, write: Callable[[Path], Any]) -> None:

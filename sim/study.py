@@ -163,7 +163,8 @@ class StudyResult:
             return _ZERO.copy()
         values = self.difference(plan, outcome)
         again = self.difference(plan, outcome, twins=True)
-        first = values[: len(again)]
+        place = {r.task.parameters: index for index, r in enumerate(self.replications)}
+        first = values[[place[twin.task.parameters] for twin in self.twins]]
         if not uncertain_parameters(self.config):
             spread = risk_figures.describe(
                 values, (values[:0], values[:0]), missing_is=_MISSING.get(outcome, -np.inf)

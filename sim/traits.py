@@ -11,7 +11,6 @@ from sim.config.market import Market
 from sim.kernels.layout import Traits
 from sim.types import DIMENSIONS, F32, F64, QUARTERS_PER_YEAR, MarketKind
 
-
 _RAREST = 2**31
 """Largest distance between opinion leaders: fewer than one in any population."""
 

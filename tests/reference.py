@@ -546,7 +546,7 @@ def find_tenant(world: World, person: SimpleNamespace, when: int,
         u = world.uniforms(i, when, address.RESIDENCE, tenant)[0]
         lasts = math.log(u) / math.log1p(-leaving)
         person.hair |= abs(lasts - round(lasts)) < EXACT * lasts
-        stay = world.gamma(math.ceil(lasts), i, when, address.RESIDENCE, tenant + 1) / rate
+        stay = world.gamma(math.ceil(lasts) - 1, i, when, address.RESIDENCE, tenant + 1) / rate
         if decide(person, left_to_fill, stay, EXACT):
             return rate, leaving, left_to_fill
         left_to_fill -= stay

@@ -157,8 +157,9 @@ def test_a_filter_over_columns_is_the_filter_over_each(model):
 )
 def test_at_most_is_a_number_or_a_share_as_in_mesa(model, at_most, n):
     owner = mesa.Model()
-    rows = [mesa.Agent(owner) for _ in range(N)]
-    theirs = mesa.agent.AgentSet(rows, random=model.random).select(at_most=at_most)
+    for _ in range(N):
+        mesa.Agent(owner)  # registers itself
+    theirs = owner.agents.select(at_most=at_most)
     assert len(model.customers.select(at_most=at_most)) == len(theirs) == n
 
 

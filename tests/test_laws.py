@@ -16,9 +16,14 @@ CDNOW_ACTIVE = np.array([1, 0.222, 0.177, 0.171, 0.163, 0.127])
 """Share of CDNOW's first-quarter cohort of 1997 that bought in that and the next five quarters."""
 
 
+CENTRAL = ["market.weights.habit=1.46", "market.weights.price=5.25", "market.spread.taste=1.4"]
+"""The market's own estimates, without their standard errors."""
+
+
 def lived(*overrides: str, quarters: int = 12) -> LoyaltyModel:
     """Return a model that has lived burn-in and some quarters under today's plan."""
-    config = sim.load("retail_three_phase", ["plan=today", f"quarters={quarters}", *overrides])
+    asked = ["plan=today", f"quarters={quarters}", *CENTRAL, *overrides]
+    config = sim.load("retail_three_phase", asked)
     model = LoyaltyModel(config, collect=False)
     while model.running:
         model.step()
@@ -93,9 +98,7 @@ def test_a_price_cut_lifts_then_dips_and_leaves_nothing() -> None:
     size = ["customers=120000"]
     with_cut = lived(*size, f"rivals.brands={{rival_1: {move}}}", quarters=6)
     without = lived(*size, quarters=6)
-    sold = [
-        MEASURES["purchases"](model.history())[-6:, -1, :] for model in (with_cut, without)
-    ]
+    sold = [MEASURES["purchases"](model.history())[-6:, -1, :] for model in (with_cut, without)]
     brand = sold[0][:, 1] / sold[1][:, 1] - 1
     category = sold[0].sum(axis=1) / sold[1].sum(axis=1) - 1
     assert 0.45 < brand[0] < 1.10
@@ -124,4 +127,3 @@ def test_a_subscription_market_is_markedly_more_loyal(retail: LoyaltyModel) -> N
     last = telecom.records[-1]
     assert last.category[-1, 0] == 20_000  # everybody pays the bill of one provider
     assert focal(telecom, "churn_annual")[-1] < focal(retail, "churn_annual")[-1] / 2
-

@@ -96,8 +96,10 @@ def test_it_stops_at_the_horizon_and_steps_after_that_do_nothing(finished):
     assert len(finished.datacollector.get_model_vars_dataframe()) == collected
 
 
-def test_a_fork_of_a_finished_model_is_finished(finished):
-    assert not finished.fork(finished.plan).running
+def test_a_plan_that_has_begun_cannot_be_forked(finished):
+    """What its levers have built belongs to it: another plan cannot go on from there."""
+    with pytest.raises(ValueError, match="fork before it begins"):
+        finished.fork(finished.plan)
 
 
 def test_burn_in_stops_before_the_plan(config):
@@ -109,14 +111,14 @@ def test_burn_in_stops_before_the_plan(config):
 
 
 def test_the_datacollector_has_a_row_per_quarter_and_brand(finished):
-    by_model = finished.datacollector.get_model_vars_dataframe().dropna(subset="share")
+    by_model = finished.datacollector.get_model_vars_dataframe().dropna(subset="focal_share")
     by_agent = finished.datacollector.get_agent_vars_dataframe().dropna(subset="share")
     table = measure_table(finished.history(), 1.0)
     whole = table[table.segment == "all"]
     focal = whole[whole.brand == "focal"]
     assert by_model["quarter"].tolist() == focal["quarter"].tolist()
     for name in ("share", "churn", "loyalty_index"):
-        np.testing.assert_array_equal(by_model[name], focal[name], err_msg=name)
+        np.testing.assert_array_equal(by_model[f"focal_{name}"], focal[name], err_msg=name)
     assert len(by_agent) == len(whole)
     for name in ("share", "penetration", "loyalty_index"):
         np.testing.assert_array_equal(by_agent[name], whole[name], err_msg=name)

@@ -45,8 +45,8 @@ def test_a_plan_that_spends_nothing_differs_by_exactly_nothing() -> None:
 
 
 def test_a_lever_without_effect_costs_its_money_and_moves_no_customer() -> None:
-    result = study("+lever.core_team.strengthens={}", "plan=today", "plan.name=team_only",
-                   "plan.phases=[{name: all, quarters: [1, 4], spend: {core_team: 400000}}]")  # fmt: skip
+    phases = "[{name: all, quarters: [1, 4], spend: {core_team: 400000}}]"
+    result = study("plan=today", "plan.name=team_only", f"plan.phases={phases}")
     for replication in result.replications:
         assert replication.measures["team_only"].equals(replication.measures["today"])
     assert result.values("team_only", "npv").max() < -380_000
@@ -75,13 +75,11 @@ def test_chunks_may_run_in_any_order() -> None:
     """Within a quarter no customer depends on another: chunks lived backwards change no bit."""
     config = sim.load("retail_three_phase", [f"customers={2 * CHUNK + 100}", "quarters=12"])
 
-    def backwards(work, chunks):  # noqa: ANN001, ANN202 - a mapper as the model takes it
+    def backwards(work, chunks):
         done = {chunk: work(chunk) for chunk in reversed(list(chunks))}
         return [done[chunk] for chunk in sorted(done)]
 
-    models = [
-        LoyaltyModel(config, collect=False, mapper=mapper) for mapper in (map, backwards)
-    ]
+    models = [LoyaltyModel(config, collect=False, mapper=mapper) for mapper in (map, backwards)]
     for model in models:
         for _ in range(3):
             model.step()
@@ -106,8 +104,7 @@ def test_a_rivals_move_shifts_no_draw_of_a_market_that_does_not_feel_it() -> Non
     """A move of size zero goes through all the code of a move, and changes no bit."""
     moves = "{kind: schedule, moves: [{channel: feature, size: 0.0, quarters: [1, 8]}]}"
     still, moving = (
-        study("plan=today", *extra)
-        for extra in ([], [f"rivals.brands={{rival_2: {moves}}}"])
+        study("plan=today", *extra) for extra in ([], [f"rivals.brands={{rival_2: {moves}}}"])
     )
     assert still.measures.equals(moving.measures)
 
@@ -125,7 +122,12 @@ def test_common_worlds_make_the_difference_far_surer() -> None:
 def test_two_processes_write_the_same_bytes(tmp_path: Path, command: str) -> None:
     folders = [tmp_path / name for name in ("first", "second")]
     for folder in folders:
-        arguments = ["scenario=retail_three_phase", *SMALL, "report=none", f"hydra.run.dir={folder}"]
+        arguments = [
+            "scenario=retail_three_phase",
+            *SMALL,
+            "report=none",
+            f"hydra.run.dir={folder}",
+        ]
         subprocess.run(
             [sys.executable, "-m", "sim", command, *arguments], check=True, capture_output=True
         )

@@ -2,8 +2,8 @@
 
     python experiments/online_retail_market/cohort.py
 
-Lives today's plan in many worlds, follows the focal brand's first-time buyers quarter by quarter and
-sets them beside the active shares that `estimate.py` measured; writes `cohort.svg`.
+Lives today's plan in many worlds, follows the focal brand's first-time buyers quarter by quarter
+and sets them beside the active shares that `estimate.py` measured; writes `cohort.svg`.
 """
 
 from __future__ import annotations

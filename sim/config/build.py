@@ -27,6 +27,8 @@ from sim.types import Provenance
 T = TypeVar("T")
 
 LABELS = ("name", "channel", "measure")
+UNMOVED = {"engine", "report", "command"}
+"""Parts of a configuration that move no result."""
 BOUNDED = ("triangular", "uniform")
 """Distributions whose stated ends must lie in the field's range; others are cut off there."""
 
@@ -110,7 +112,7 @@ def dump(value: object) -> Any:
 
 def configuration_hash(config: Config) -> str:
     """Return the SHA-256 of all that can move a result: `engine` and `report` are left out."""
-    data = {name: item for name, item in dump(config).items() if name not in {"engine", "report"}}
+    data = {name: item for name, item in dump(config).items() if name not in UNMOVED}
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""How a study is computed; nothing here moves a result."""
+"""How a study is computed; nothing here moves what a replication finds."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sim.config.fields import number, numbers
+from sim.errors import ConfigError
 from sim.types import Channel
 
 
@@ -17,6 +18,16 @@ class Cost:
     upkeep: float = number(0.0, unit="share of the built stock per quarter", low=0, high=1)
     reward_rate: float = number(0.0, unit="share of reached customers' revenue", low=0, high=1)
     per_member: float = number(0.0, unit="currency per reached customer and quarter", low=0)
+
+    def __post_init__(self) -> None:
+        """Check that no more is booked than was spent."""
+        booked = self.capital_share + self.staff_share
+        if booked > 1:
+            raise ConfigError(
+                f"capital_share and staff_share sum to {booked:g}",
+                value=booked,
+                allowed="a sum of 1 or less; the rest is running cost",
+            )
 
 
 @dataclass(frozen=True, slots=True)

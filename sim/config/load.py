@@ -21,6 +21,7 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -202,7 +203,8 @@ class Composer:
         if key not in self._configs:
             composed = self._composed(overrides)
             try:
-                self._configs[key] = build(Config, composed.data)
+                made = build(Config, composed.data)
+                self._configs[key] = replace(made, command=self.command_line(overrides))
             except ConfigError as error:
                 raise error.with_file(self._file_of(error.key, composed)) from None
         return self._configs[key]

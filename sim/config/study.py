@@ -38,6 +38,8 @@ class Config:
     precision: float | None = number(
         None, unit="currency, half-width of the 95% interval of the mean NPV", low=1e-9
     )
+    command: str = ""
+    """What to type to get this configuration again; set by the loader."""
     seed: int = number(1, unit="key of all draws", low=0, high=2**32 - 1)
     engine: Engine = field(default_factory=Engine)
     report: Report = field(default_factory=Report)

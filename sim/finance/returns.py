@@ -29,13 +29,15 @@ def irr(flows: F64) -> float | None:
 
     The quarterly root nearest to zero, compounded over four quarters.
     """
-    values = np.array([npv(flows, rate) for rate in _RATES])
-    crossings = np.flatnonzero(np.sign(values[:-1]) * np.sign(values[1:]) < 0)
-    if not len(crossings):
+    if not flows.any():
         return None
-    nearest = crossings[np.argmin(np.abs(_RATES[crossings]))]
-    root = brentq(lambda rate: npv(flows, rate), _RATES[nearest], _RATES[nearest + 1])
-    return float((1.0 + root) ** QUARTERS_PER_YEAR - 1.0)
+    signs = np.sign([npv(flows, rate) for rate in _RATES])
+    brackets = np.flatnonzero(signs[:-1] * signs[1:] < 0)
+    roots = [float(rate) for rate in _RATES[signs == 0]]
+    roots += [brentq(lambda r: npv(flows, r), _RATES[k], _RATES[k + 1]) for k in brackets]
+    if not roots:
+        return None
+    return float((1.0 + min(roots, key=abs)) ** QUARTERS_PER_YEAR - 1.0)
 
 
 def roi(margin: float, spend: float) -> float | None:
@@ -46,10 +48,10 @@ def roi(margin: float, spend: float) -> float | None:
 def payback_quarter(flows: F64, rate: float) -> float | None:
     """Return the quarter from which the discounted cumulative flow stays at or above zero, or None.
 
-    None as well if there was never anything to pay back.
+    None as well if no money moved, so that there was nothing to pay back.
     """
     cumulative = np.cumsum(flows * discount_factors(len(flows), rate))
     under = np.flatnonzero(cumulative < 0)
-    if not len(under) or under[-1] == len(flows) - 1:
+    if not flows.any() or (len(under) and under[-1] == len(flows) - 1):
         return None
-    return float(under[-1] + 2)
+    return float(under[-1] + 2) if len(under) else 1.0

@@ -87,7 +87,7 @@ def _settle_tenant(traits, mean, customer, when, resident, seed, replication):
         purchases = math.ceil(math.log(uniform(w0)) / math.log1p(-leaving))
         # The first of them brought the tenant in: only the others took time.
         stay = gamma(purchases - 1, customer, when, RESIDENCE, tenant + 1, seed, replication) / rate
-        if stay > remaining:
+        if stay >= remaining:
             return rate, leaving, remaining
         remaining -= stay
     return rate, leaving, remaining

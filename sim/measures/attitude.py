@@ -61,4 +61,4 @@ def habit(h: History) -> F64:
 
 def awareness(h: History) -> F64:
     """Mean awareness over the segment, 0..1."""
-    return h.flow(at.AWARENESS) / h.size
+    return ratio(h.flow(at.AWARENESS), h.size)

@@ -88,8 +88,7 @@ def new_buyers(h: History) -> F64:
 def won_back(h: History) -> F64:
     """Lapsed customers who bought again (simulated customers)."""
     returned = h.people(h.bought(0) & ~h.customer(1)) - new_buyers(h)
-    clipped: F64 = np.maximum(returned, 0.0)
-    return clipped
+    return h.after(1, np.maximum(returned, 0.0))
 
 
 def cross_purchase(h: History) -> F64:

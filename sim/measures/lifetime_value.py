@@ -29,18 +29,22 @@ def lifetime_value(
 
     Notes
     -----
-    sum_t m_t / (1 + d)^(t-1) + tail; the tail takes the last year's mean margin m and the group's
-    own quarterly survival r of that year to be constant: m r / (1 + d - r), discounted from the
-    horizon (Gupta, Lehmann & Stuart 2004).
+    sum_t m_t / (1 + d)^(t-1) + tail. The tail keeps the last year's margin per head m and the
+    group's own quarterly survival r of that year for ever: the n who are left are worth
+    n m / (1 + d - r) in money of the last quarter (Gupta, Lehmann & Stuart 2004).
     """
     if customers <= 0:
         return float("nan")
     earned = revenue - (1.0 - margin) * goods
     discount = (1.0 + quarterly_rate) ** -np.arange(len(earned), dtype=np.float64)
     last = min(QUARTERS_PER_YEAR, len(earned))
-    before = active[-last - 1] if len(active) > last else customers
-    survival = (active[-1] / before) ** (1.0 / last) if before > 0 else 0.0
-    tail = earned[-last:].mean() * survival / (1.0 + quarterly_rate - survival)
+    began = np.concatenate([[customers], active[:-1]])[-last:]  # members as each quarter began
+    if began[0] > 0:
+        survival = (active[-1] / began[0]) ** (1.0 / last)
+        per_head = earned[-last:].sum() / began.sum()
+    else:
+        survival = per_head = 0.0
+    tail = per_head * active[-1] / (1.0 + quarterly_rate - survival)
     return float((earned @ discount + tail * discount[-1]) / customers)
 
 

@@ -27,7 +27,7 @@ from sim.config.build import (
 )
 from sim.config.fields import Uncertain
 from sim.config.finance import Finance
-from sim.config.lever import Effect, Lever
+from sim.config.lever import Cost, Effect, Lever
 from sim.config.load import load
 from sim.config.market import Market, Quality, Rate, Segment
 from sim.config.plan import Phase, Plan
@@ -96,6 +96,8 @@ def instances(cls):
         else values(hints[field.name], field.metadata)
         for field in dataclasses.fields(cls)
     }
+    if cls is Cost:  # what is booked as capital and as staff may not exceed what is spent
+        parts |= dict.fromkeys(("capital_share", "staff_share"), st.floats(0, 0.5))
     return st.builds(cls, **parts)
 
 

@@ -119,7 +119,7 @@ def test_roi_is_gain_over_spend_and_does_not_exist_without_spend():
         (flows(-100, 150, -80, 20, 20), 0.0, 5),  # up in 2, under again in 3, for good in 5
         (flows(-100, 150, -80, 20), 0.0, None),  # and if it ends under water, never
         (flows(50, -100, 80), 0.0, 3),  # debts made later count as well
-        (flows(10, 20, 30), 0.0, None),  # nothing to pay back
+        (flows(10, 20, 30), 0.0, 1),  # never under water
         (flows(0, 0, 0), 0.0, None),
     ],
 )

@@ -39,7 +39,8 @@ def test_the_models_agents_are_its_brands(model):
     assert [brand.index for brand in brands] == [0, 1, 2, 3, 4]
     names = [brand.name for brand in model.config.market.brands]
     assert [brand.name for brand in brands] == names
-    assert model.agents.select(lambda brand: brand.name == "rival_2")[0].index == 2
+    [rival] = list(model.agents.select(lambda brand: brand.name == "rival_2"))
+    assert rival.index == 2
 
 
 def test_a_brand_tells_its_last_quarter(model):

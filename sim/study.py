@@ -71,15 +71,22 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanResult:
+    """What one plan gave in one world; tables have no columns for plan and replication yet."""
+
+    measures: pd.DataFrame
+    cash_flow: pd.DataFrame
+    cohort: pd.DataFrame
+    switching: pd.DataFrame
+    outcomes: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Replication:
-    """What one world gave, plan by plan; tables without columns for plan and replication."""
+    """What one world gave: each plan and the baseline by name, and the parameters drawn."""
 
     task: Task
-    measures: dict[str, pd.DataFrame]
-    cash_flow: dict[str, pd.DataFrame]
-    outcomes: dict[str, dict[str, float]]
-    cohort: dict[str, pd.DataFrame]
-    switching: dict[str, pd.DataFrame]
+    plans: dict[str, PlanResult]
     parameters: dict[str, float]
 
 
@@ -138,7 +145,7 @@ class StudyResult:
     def outcomes(self) -> pd.DataFrame:
         """Return a row per plan x replication with a column per outcome; money against baseline."""
         rows = [
-            {"plan": plan, "replication": index, **replication.outcomes[plan]}
+            {"plan": plan, "replication": index, **replication.plans[plan].outcomes}
             for plan in (*self.plans, self.baseline)
             for index, replication in enumerate(self.replications)
         ]
@@ -148,7 +155,7 @@ class StudyResult:
     def values(self, plan: str, outcome: str, *, twins: bool = False) -> F64:
         """Return an outcome per replication, shape (n,); NaN where it does not exist."""
         chosen = self.twins if twins else self.replications
-        return np.array([r.outcomes[plan][outcome] for r in chosen], dtype=np.float64)
+        return np.array([r.plans[plan].outcomes[outcome] for r in chosen], dtype=np.float64)
 
     def difference(self, plan: str, outcome: str, *, twins: bool = False) -> F64:
         """Return an outcome of the plan less the baseline's, per replication, shape (n,)."""
@@ -178,8 +185,8 @@ class StudyResult:
     def changes_nothing(self, plan: str) -> bool:
         """Return whether the plan's money is the baseline's, to the bit, in every replication."""
         return all(
-            r.cash_flow[plan]["net"].equals(r.cash_flow[self.baseline]["net"])
-            and r.measures[plan].equals(r.measures[self.baseline])
+            r.plans[plan].cash_flow["net"].equals(r.plans[self.baseline].cash_flow["net"])
+            and r.plans[plan].measures.equals(r.plans[self.baseline].measures)
             for r in self.replications
         )
 
@@ -266,7 +273,7 @@ class StudyResult:
             frames = []
             for plan in dict.fromkeys((*self.plans, self.baseline)):
                 for index, replication in enumerate(self.replications):
-                    frame = getattr(replication, name)[plan].copy()
+                    frame = getattr(replication.plans[plan], name).copy()
                     frame.insert(0, "replication", index)
                     frame.insert(0, "plan", plan)
                     frames.append(frame)
@@ -289,8 +296,7 @@ def run_study(config: Config, progress: Progress | None = None) -> StudyResult:
     ----------
     config
         What to study. With `precision`, replications are added until the half-width of the 95%
-        interval of the first plan's mean NPV is at most that, or `engine.max_replications` is
-        reached.
+        interval of every plan's mean NPV is at most that, or `engine.max_replications` is reached.
     progress
         Called with (done, planned) after each replication.
 
@@ -346,45 +352,40 @@ def run_study(config: Config, progress: Progress | None = None) -> StudyResult:
 def run_replication(config: Config, task: Task, engine: LocalEngine) -> Replication:
     """Live one world: burn in once, then each plan and the baseline from copies of that state."""
     with ThreadPoolExecutor(engine.threads_per_task) as pool:
-        burnt_in = LoyaltyModel(
+        model = LoyaltyModel(
             config,
             replication=task.world,
             parameter_replication=task.parameters,
             collect=False,
             mapper=pool.map if engine.threads_per_task > 1 else map,
         )
-        _step_until(burnt_in, 1, engine)
-        realised = burnt_in.config
-        chosen = {p.name: p for p in (*(realised.plans or (realised.plan,)), realised.baseline)}
-        models = {}
-        for name, plan in chosen.items():
-            models[name] = burnt_in.fork(plan)
-            _step_until(models[name], config.quarters + 1, engine)
-            models[name].state.population = None  # type: ignore[assignment]  # no longer needed
-    measures, flows, cohorts, switching = {}, {}, {}, {}
-    outcomes: dict[str, dict[str, float]] = {}
-    for name, model in models.items():
-        history = model.history()
-        scale = customer_scale(history)
-        measures[name] = measure_table(history, scale)
-        flows[name] = cash_flow(history, model.records, chosen[name], realised.finance, scale)
-        cohorts[name] = _cohort_table(model)
-        switching[name] = _switching_table(model)
-        outcomes[name] = _levels(measures[name], realised)
-        outcomes[name]["clv"] = focal_lifetime_value(
-            history, realised.finance.gross_margin, realised.finance.quarterly_rate
-        )
-    base = flows[realised.baseline.name]
-    for name in outcomes:
-        outcomes[name] |= _money(flows[name], base, realised.finance.quarterly_rate)
-    return Replication(
-        task=task,
+        _step_until(model, 1, engine)
+        baseline = _live_plan(model, model.config.baseline, engine)
+        results = {model.config.baseline.name: baseline}
+        for plan in model.config.plans or (model.config.plan,):
+            if plan.name not in results:
+                results[plan.name] = _live_plan(model, plan, engine)
+    for result in results.values():
+        rate = model.config.finance.quarterly_rate
+        result.outcomes.update(_money(result.cash_flow, baseline.cash_flow, rate))
+    return Replication(task, results, model.drawn)
+
+
+def _live_plan(burnt_in: LoyaltyModel, plan: Plan, engine: LocalEngine) -> PlanResult:
+    """Live a plan to the horizon from a copy of the burnt-in state."""
+    model = burnt_in.fork(plan)
+    finance = model.config.finance
+    _step_until(model, model.config.quarters + 1, engine)
+    history = model.history()
+    scale = customer_scale(history)
+    measures = measure_table(history, scale)
+    clv = focal_lifetime_value(history, finance.gross_margin, finance.quarterly_rate)
+    return PlanResult(
         measures=measures,
-        cash_flow=flows,
-        outcomes=outcomes,
-        cohort=cohorts,
-        switching=switching,
-        parameters=burnt_in.drawn,
+        cash_flow=cash_flow(history, model.records, plan, finance, scale),
+        cohort=_cohort_table(model),
+        switching=_switching_table(model),
+        outcomes={**_levels(measures, model.config), "clv": clv},
     )
 
 
@@ -430,7 +431,8 @@ def _more_tasks(config: Config, so_far: StudyResult) -> list[Task]:
     n = len(so_far.replications)
     if config.precision is None or n >= config.engine.max_replications:
         return []
-    if risk_figures.half_width(so_far.values(so_far.plans[0], "npv")) <= config.precision:
+    widths = (risk_figures.half_width(so_far.values(plan, "npv")) for plan in so_far.plans)
+    if max(widths) <= config.precision:
         return []
     batch = min(max(config.replications // 2, 2), config.engine.max_replications - n)
     return [Task(world, world) for world in range(n, n + batch)]

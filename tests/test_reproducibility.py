@@ -48,7 +48,7 @@ def test_a_lever_without_effect_costs_its_money_and_moves_no_customer() -> None:
     phases = "[{name: all, quarters: [1, 4], spend: {core_team: 400000}}]"
     result = study("plan=today", "plan.name=team_only", f"plan.phases={phases}")
     for replication in result.replications:
-        assert replication.measures["team_only"].equals(replication.measures["today"])
+        assert replication.plans["team_only"].measures.equals(replication.plans["today"].measures)
     assert result.values("team_only", "npv").max() < -380_000
     assert np.allclose(result.values("team_only", "spend"), 400_000)
 

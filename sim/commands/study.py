@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ from sim.report.words import Words, verdict
 from sim.result import Result
 from sim.store import write_run
 from sim.study import StudyResult, run_study
+
+FEW = 100
+"""Customers that are enough to have every loop compiled."""
 
 
 def carry_out(config: Config, folder: Path, command_line: str) -> None:
@@ -54,8 +58,7 @@ def carry_out(config: Config, folder: Path, command_line: str) -> None:
 def compile_kernels(config: Config, console: Console) -> None:
     """Bring the compiled loops in, telling the reader where it takes a while the first time."""
     with console.status("Preparing the engine (the first time takes up to a minute) ..."):
-        model = LoyaltyModel(config, collect=False)
-        model.step()
+        LoyaltyModel(replace(config, customers=FEW), collect=False).step()
 
 
 @contextmanager

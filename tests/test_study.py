@@ -1,0 +1,170 @@
+"""What a study promises: paired plans, two layers of uncertainty, stopping, and its files."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import sim
+from sim.study import OUTCOMES, StudyResult, drift_warnings, run_study
+
+SMALL = ["customers=1000", "replications=6", "engine.progress=false"]
+PLANS = "plans=[today,three_phase,service_first]"
+SPREAD = {"mean", "low", "high", "p10", "p50", "p90", "chance_sd", "ignorance_sd"}
+
+
+@pytest.fixture(scope="module")
+def result() -> StudyResult:
+    return run_study(sim.load("retail_three_phase", SMALL))
+
+
+@pytest.fixture(scope="module")
+def compared() -> StudyResult:
+    return run_study(sim.load("retail_three_phase", [*SMALL, PLANS], command="compare"))
+
+
+def test_the_summary_has_every_outcome_with_its_spread(result: StudyResult) -> None:
+    summary = result.summary()
+    assert set(summary["outcomes"]) == set(OUTCOMES)
+    for outcome in summary["outcomes"].values():
+        assert set(outcome) == {"baseline", "plan", "difference"}
+        assert set(outcome["difference"]) == SPREAD
+    assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+    assert 0 <= summary["probability_of_loss"] <= 1
+    npv = summary["outcomes"]["npv"]["difference"]
+    assert npv["low"] < npv["mean"] < npv["high"]
+    assert npv["p10"] < npv["p50"] < npv["p90"]
+
+
+def test_a_difference_is_taken_world_by_world(result: StudyResult) -> None:
+    table = result.outcomes.set_index(["plan", "replication"])
+    apart = table.loc["three_phase", "share"] - table.loc["today", "share"]
+    assert np.allclose(result.difference("three_phase", "share"), apart)
+
+
+def test_money_reconciles_with_the_cash_flow(result: StudyResult) -> None:
+    flows = result.cash_flow.pivot_table("net", ["plan", "replication"], "quarter")
+    extra = flows.loc["three_phase"] - flows.loc["today"]
+    rate = result.config.finance.quarterly_rate
+    discount = (1 + rate) ** -np.arange(extra.shape[1])
+    assert np.allclose(extra.to_numpy() @ discount, result.values("three_phase", "npv"))
+    margin, spend = (result.values("three_phase", n) for n in ("incremental_margin", "spend"))
+    assert np.allclose(margin - spend, extra.sum(axis=1))
+
+
+def test_twins_share_parameters_and_not_the_world(result: StudyResult) -> None:
+    for twin in result.twins:
+        [first] = [r for r in result.replications if r.task.parameters == twin.task.parameters]
+        assert twin.parameters == first.parameters
+        assert not twin.plans["today"].measures.equals(first.plans["today"].measures)
+    drawn = pd.DataFrame([r.parameters for r in result.replications])
+    assert (drawn.nunique() == len(drawn)).all()
+
+
+def test_without_uncertain_numbers_all_spread_is_chance() -> None:
+    config = sim.load(
+        None,
+        [*SMALL, "market=mobile_telecom", "plan.phases=[{name: a, quarters: [1, 2], "
+         "spend: {core_team: 1e6, technology_team: 1e6}}]"],
+    )  # fmt: skip
+    spread = run_study(config).spread("three_phase", "share")
+    assert spread["ignorance_sd"] == 0.0
+
+
+def test_precision_adds_worlds_until_the_mean_is_known_closely_enough() -> None:
+    few = run_study(sim.load("retail_three_phase", SMALL))
+    wide = few.spread("three_phase", "npv")
+    target = (wide["high"] - wide["low"]) / 2 / 1.5
+    more = run_study(sim.load("retail_three_phase", [*SMALL, f"precision={target}"]))
+    npv = more.spread("three_phase", "npv")
+    assert len(more.replications) > len(few.replications)
+    assert (npv["high"] - npv["low"]) / 2 <= target
+    assert (
+        more.values("three_phase", "npv")[:6].tolist() == few.values("three_phase", "npv").tolist()
+    )
+
+
+def test_precision_gives_up_at_the_most_replications_allowed() -> None:
+    asked = [*SMALL, "precision=1", "engine.max_replications=8"]
+    assert len(run_study(sim.load("retail_three_phase", asked)).replications) == 8
+
+
+def test_an_interrupt_keeps_what_is_finished() -> None:
+    def stop_after_three(done: int, _: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    config = sim.load("retail_three_phase", [*SMALL, "replications=40"])
+    result = run_study(config, stop_after_three)
+    assert result.interrupted
+    assert 2 <= len(result.replications) <= 3
+    assert np.isfinite(result.values("three_phase", "npv")).all()
+
+
+def test_an_interrupt_before_two_worlds_keeps_nothing() -> None:
+    def stop_at_once(*_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_study(sim.load("retail_three_phase", SMALL), stop_at_once)
+
+
+def test_compared_plans_meet_the_same_worlds(compared: StudyResult, result: StudyResult) -> None:
+    """Adding plans to a comparison moves none of them."""
+    assert compared.values("three_phase", "npv").tolist() == (
+        result.values("three_phase", "npv").tolist()
+    )
+    summary = compared.summary()
+    assert sum(plan["probability_best"] for plan in summary["plans"].values()) == pytest.approx(1)
+    [pair] = [p for p in summary["pairwise"] if {p["plan"], p["other"]} == {"three_phase", "today"}]
+    mean = summary["plans"]["three_phase"]["outcomes"]["npv"]["difference"]["mean"]
+    assert abs(pair["npv_difference"]["mean"]) == pytest.approx(abs(mean))
+
+
+def test_two_plans_of_one_name_are_refused() -> None:
+    with pytest.raises(sim.ConfigError, match="twice"):
+        run_study(sim.load("retail_three_phase", [*SMALL, "plans=[today,today]"], "compare"))
+    with pytest.raises(sim.ConfigError, match="baseline's name"):
+        run_study(sim.load("retail_three_phase", [*SMALL, "plan.name=today"]))
+
+
+def test_a_market_that_moves_before_the_plan_is_warned_of(result: StudyResult) -> None:
+    quiet = result.measures[result.measures.plan == "today"].copy()
+    assert drift_warnings(quiet, "focal") == ()
+    moving = quiet.copy()
+    moving["share"] += 0.05 * moving["quarter"]
+    [warning] = drift_warnings(moving, "focal")
+    assert warning.startswith("share still moves by +0.")
+
+
+def test_the_python_face(tmp_path: Path) -> None:
+    result = sim.simulate(sim.load("retail_three_phase", ["customers=1_000", "replications=2"]))
+    assert result.summary()["customers"] == 1000
+    assert {"plan", "quarter", "share"} <= set(result.measures.columns)
+    assert result.cash_flow["net"].notna().all()
+    page = result.to_html(tmp_path / "deep" / "report.html").read_text("utf-8")
+    assert "fidelio run scenario=retail_three_phase customers=1_000 replications=2" in page
+    assert len(result.plot().axes) == 3
+
+
+@pytest.mark.parametrize("command", [["run"], ["compare", PLANS]])
+def test_a_command_leaves_every_file_and_says_where(command: list[str], tmp_path: Path) -> None:
+    arguments = [*command, "scenario=retail_three_phase", *SMALL, f"hydra.run.dir={tmp_path}/out"]
+    done = subprocess.run(
+        [sys.executable, "-m", "sim", *arguments], check=True, capture_output=True, text=True
+    )
+    files = {path.name for path in (tmp_path / "out").iterdir()}
+    tables = {f"{name}.parquet" for name in (
+        "measures", "cash_flow", "outcomes", "cohort", "switching")}  # fmt: skip
+    assert files == {"summary.json", "manifest.json", "report.html", *tables}
+    assert f"Report:  {tmp_path}/out/report.html" in done.stdout
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["seed"] == 1
+    assert manifest["peak_memory_mib"] > 0
+    assert {"configuration", "hash", "versions", "seconds", "provenance"} <= set(manifest)

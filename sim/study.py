@@ -25,7 +25,7 @@ from sim.errors import ConfigError
 from sim.finance import returns, risk_figures
 from sim.finance.cash_flow import SPEND, cash_flow, customer_scale
 from sim.finance.risk_figures import Spread
-from sim.measures.lifetime_value import focal_lifetime_value
+from sim.measures.lifetime_value import focal_lifetime_value, present_lifetime_value
 from sim.measures.table import measure_table
 from sim.model import LoyaltyModel
 from sim.types import F64, QUARTERS_PER_YEAR
@@ -378,8 +378,10 @@ def _live_plan(burnt_in: LoyaltyModel, plan: Plan, engine: LocalEngine) -> PlanR
     _step_until(model, model.config.quarters + 1, engine)
     history = model.history()
     scale = customer_scale(history)
+    value = (finance.gross_margin, finance.quarterly_rate)
     measures = measure_table(history, scale)
-    clv = focal_lifetime_value(history, finance.gross_margin, finance.quarterly_rate)
+    measures["lifetime_value"] = present_lifetime_value(history, *value).ravel()
+    clv = focal_lifetime_value(history, *value)
     return PlanResult(
         measures=measures,
         cash_flow=cash_flow(history, model.records, plan, finance, scale),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from sim.kernels import layout as at
-from sim.measures.history import History
+from sim.measures import behaviour
+from sim.measures.history import History, ratio
 from sim.types import F64, QUARTERS_PER_YEAR
 
 
@@ -46,6 +47,22 @@ def lifetime_value(
         survival = per_head = 0.0
     tail = per_head * active[-1] / (1.0 + quarterly_rate - survival)
     return float((earned @ discount + tail * discount[-1]) / customers)
+
+
+def present_lifetime_value(h: History, margin: float, quarterly_rate: float) -> F64:
+    """Return what a customer is worth if this quarter's margin and retention went on, in currency.
+
+    Shape as a measure. Rivals' customers are valued at the focal brand's gross margin.
+
+    Notes
+    -----
+    m (1 + d) / (1 + d - r), with m the margin per customer and r the retention of the quarter
+    (Gupta, Lehmann & Stuart 2004).
+    """
+    earned = behaviour.revenue(h) - (1.0 - margin) * h.flow(at.GOODS)
+    per_customer = ratio(earned, behaviour.customers(h))
+    growth = 1.0 + quarterly_rate
+    return per_customer * growth / (growth - behaviour.retention(h))
 
 
 def focal_lifetime_value(h: History, margin: float, quarterly_rate: float) -> float:

@@ -6,13 +6,17 @@ import math
 
 import numpy as np
 import pytest
-from histories import make_market, make_record, ours
+from histories import make_history, make_market, make_record, ours
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.kernels import layout as at
 from sim.measures.history import History
-from sim.measures.lifetime_value import focal_lifetime_value, lifetime_value
+from sim.measures.lifetime_value import (
+    focal_lifetime_value,
+    lifetime_value,
+    present_lifetime_value,
+)
 
 N = 1000.0
 
@@ -66,3 +70,11 @@ def test_the_group_is_who_was_a_customer_when_the_plan_began():
                    quarter(2, 330.0, 0.0)], make_market())  # fmt: skip
     assert ours(run.flow(at.CUSTOMERS)) == 10.0
     assert focal_lifetime_value(run, 0.5, 0.10) == pytest.approx((200.0 + 165.0 / 1.1) / 10.0)
+
+
+def test_a_quarter_that_goes_on_for_ever_is_a_geometric_series():
+    """Eight of ten stay and pay 100 for goods of 100 at a margin of 30%: 3.75 a head, r = .8."""
+    run = make_history({".xx": 8, "x....": 2}, {at.REVENUE: 100.0, at.GOODS: 100.0})
+    found = ours(present_lifetime_value(run, 0.3, 0.02))
+    assert found == pytest.approx(3.75 * 1.02 / (1.02 - 0.8))
+    assert found == pytest.approx(sum(3.75 * (0.8 / 1.02) ** k for k in range(500)))

@@ -6,7 +6,7 @@ import platform
 import resource
 import sys
 import tempfile
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,7 +130,7 @@ def manifest(result: StudyResult, command_line: str) -> dict[str, Any]:
         "hash": configuration_hash(config),
         "versions": {
             "python": platform.python_version(),
-            **{library: version(library) for library in LIBRARIES},
+            **{library: _version(library) for library in LIBRARIES},
         },
         "seed": config.seed,
         "seconds": round(result.seconds, 3),
@@ -158,6 +158,14 @@ def manifest(result: StudyResult, command_line: str) -> dict[str, Any]:
         "warnings": list(result.warnings),
         "notes": notes(result),
     }
+
+
+def _version(library: str) -> str | None:
+    """Return an installed version; a source tree on the path, without installation, has none."""
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return None
 
 
 def _matters(path: str, config: Config) -> bool:

@@ -26,7 +26,7 @@ from sim.finance import returns, risk_figures
 from sim.finance.cash_flow import SPEND, cash_flow, customer_scale
 from sim.finance.risk_figures import Spread
 from sim.measures.lifetime_value import focal_lifetime_value, present_lifetime_value
-from sim.measures.table import measure_table
+from sim.measures.table import MEASURES, measure_table
 from sim.model import LoyaltyModel
 from sim.types import F64, QUARTERS_PER_YEAR
 
@@ -307,10 +307,12 @@ def run_study(config: Config, progress: Progress | None = None) -> StudyResult:
     Raises
     ------
     ConfigError
-        If two plans share a name, or the market has no focal customers.
+        If two plans share a name, a benchmark's measure is unknown, or the market has no focal
+        customers.
     """
     plans = config.plans or (config.plan,)
     _check_names(plans, config.baseline)
+    _check_benchmarks(config)
     began = time.perf_counter()
     engine = LocalEngine(config.engine.threads, config.customers)
     done: list[Replication] = []
@@ -450,6 +452,14 @@ def _check_names(plans: Sequence[Plan], baseline: Plan) -> None:
                 "has the baseline's name but is another plan", key="plan", value=plan.name,
                 allowed="a name of its own",
             )  # fmt: skip
+
+
+def _check_benchmarks(config: Config) -> None:
+    for mark in config.market.benchmarks:
+        if mark.measure not in MEASURES:
+            raise ConfigError(
+                "no such measure", key="market.benchmarks", value=mark.measure, known=MEASURES
+            )
 
 
 def _levels(measures: pd.DataFrame, config: Config) -> dict[str, float]:

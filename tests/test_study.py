@@ -168,3 +168,10 @@ def test_a_command_leaves_every_file_and_says_where(command: list[str], tmp_path
     assert manifest["seed"] == 1
     assert manifest["peak_memory_mib"] > 0
     assert {"configuration", "hash", "versions", "seconds", "provenance"} <= set(manifest)
+
+
+def test_a_benchmark_of_an_unknown_measure_is_refused() -> None:
+    marks = "[{measure: churn_anual, value: 0.35}]"
+    config = sim.load("retail_three_phase", [*SMALL, f"market.benchmarks={marks}"])
+    with pytest.raises(sim.ConfigError, match="did you mean 'churn_annual'"):
+        run_study(config)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sim.config.fields import number, numbers
+from sim.config.market import check_names_differ
 from sim.types import Channel
 
 
@@ -40,3 +41,7 @@ class Risks:
     title: str
     register: tuple[Risk, ...] = ()
     provenance: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check that names differ: a risk's draws are addressed by its name."""
+        check_names_differ("register", [risk.name for risk in self.register])

@@ -22,7 +22,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from sim.report.folder import RunFolder, read_folder
 from sim.report.numbers import MoneyUnit, known, money_unit, percent, plain
-from sim.report.tables import top_unknowns
+from sim.report.tables import chance_rank, top_unknowns
 from sim.report.words import Words, plan_title, readable
 from sim.types import F64
 
@@ -647,12 +647,12 @@ def ranks(folder: RunFolder) -> Figure | None:
         ax.set_ylim(-len(found) + 0.4, 0.75)
         ax.axvline(0, color=RULE, linewidth=1.2)
         for y, (name, value) in enumerate(found):
-            _draw_rank(ax, -y, name, value)
+            _draw_rank(ax, -y, name, value, clear=abs(value) > chance_rank(folder))
     return figure
 
 
-def _draw_rank(ax: Axes, y: float, name: str, value: float) -> None:
-    tone = PLAN if value >= 0 else LOSS
+def _draw_rank(ax: Axes, y: float, name: str, value: float, *, clear: bool) -> None:
+    tone = (PLAN if value >= 0 else LOSS) if clear else MUTED_BAR
     side = 1 if value >= 0 else -1
     ax.plot([0, value], [y, y], color=tone, linewidth=5, solid_capstyle="butt")
     ax.annotate(
@@ -662,8 +662,8 @@ def _draw_rank(ax: Axes, y: float, name: str, value: float) -> None:
         textcoords="offset points",
         va="center",
         ha="left" if side > 0 else "right",
-        color=tone,
-        fontweight="bold",
+        color=tone if clear else MUTED,
+        fontweight="bold" if clear else "normal",
     )
     ax.annotate(
         parameter_label(name),
@@ -675,6 +675,7 @@ def _draw_rank(ax: Axes, y: float, name: str, value: float) -> None:
     )
 
 
+MUTED_BAR: Final = "#b8c0c6"
 CONTAINERS: Final = {"lever", "market", "segments", "brands", "effects", "weights", "size"}
 """Parts of a parameter's path that only say where it stands, not which it is."""
 

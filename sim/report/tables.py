@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any, Final
 
 import pandas as pd
@@ -770,6 +772,16 @@ def parameter_rows(words: Words, folder: RunFolder) -> list[tuple[str, str, str,
         )
         for row in folder.manifest.get("provenance_rows") or []
     ]
+
+
+def chance_rank(folder: RunFolder) -> float:
+    """Return the rank correlation that chance alone shows somewhere, once in twenty reports.
+
+    The normal approximation sd = 1 / sqrt(n - 1), over all the parameters looked at (Bonferroni).
+    """
+    looked_at = max(len(folder.manifest.get("uncertain") or []), 1)
+    quantile = NormalDist().inv_cdf(1.0 - 0.025 / looked_at)
+    return float(quantile / math.sqrt(max(folder.replications - 1, 1)))
 
 
 def top_unknowns(folder: RunFolder) -> list[tuple[str, float]]:

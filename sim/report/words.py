@@ -158,7 +158,8 @@ ENGLISH: Final[Mapping[str, str]] = {
     "caption.cash.compare": "Lines: average future of each plan.",
     "caption.npv": "P10, P50, P90: 10, 50 and 90 of 100 futures end below this.",
     "caption.ridges": "Dot: P50. Bar: P10 to P90. The orange part loses money.",
-    "caption.ranks": "Right of zero: the more of it, the better for the plan. Left: the worse.",
+    "caption.ranks": "Right of zero: the more of it, the better for the plan. Left: the worse. "
+    "Grey bars may be chance: so many unknowns in so few futures show some.",
     "mark.before": "before",
     "mark.quarter": "quarter",
     "mark.payback": "paid back in quarter {n}",

@@ -46,6 +46,23 @@ def price_loss(log_paid, reference_log_price, gain_factor):
 
 
 @njit(error_model="numpy")
+def weigh(
+    utility, fixed, value, bond, habit, reference, weight_value, weight_bond, weight_habit,
+    weight_reference, log_paid, gain_factor, n,
+):  # fmt: skip
+    """Leave in `utility` what one brand is worth to each of n lanes; arrays are of that brand."""
+    weight_reference, gain_factor = np.float32(weight_reference), np.float32(gain_factor)
+    for j in range(n):
+        utility[j] = (
+            fixed[j]
+            + weight_value[j] * value[j]
+            + weight_bond[j] * bond[j]
+            + weight_habit[j] * habit[j]
+            - weight_reference * price_loss(log_paid, reference[j], gain_factor)
+        )
+
+
+@njit(error_model="numpy")
 def weigh_odds(utility, top, total, n):
     """Turn utilities into odds, exp(utility - highest), for n lanes.
 

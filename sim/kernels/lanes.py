@@ -64,6 +64,8 @@ class Lanes(NamedTuple):
     satisfaction: F32  # CSAT 0..10
     made: NDArray[np.int32]  # purchases this quarter
     left: NDArray[np.int32]  # 1: left the category
+    attraction: F32  # inclusive value minus the customer's own level
+    acceleration: F32  # share by which promotions raise the number of occasions
 
 
 @njit
@@ -114,6 +116,8 @@ def empty_lanes(n_brands, n_lanes):
         _numbers(n_lanes),
         _integers(n_lanes),
         _integers(n_lanes),
+        _numbers(n_lanes),
+        _numbers(n_lanes),
     )
 
 

@@ -22,18 +22,11 @@ from numba import njit
 
 from sim.kernels import layout as at
 from sim.kernels.bond import end_quarter
-from sim.kernels.choice import exp32, inclusive_value, price_loss
 from sim.kernels.experience import logistic
 from sim.kernels.lanes import empty_lanes
 from sim.kernels.layout import NEVER
-from sim.kernels.philox import (
-    INCIDENCE,
-    RATE_DRIFT,
-    READING,
-    philox,
-    poisson,
-    uniform,
-)
+from sim.kernels.philox import RATE_DRIFT, READING, philox
+from sim.kernels.plan import plan_occasions
 from sim.kernels.renewal import (
     QUARTERS_PER_YEAR,
     RESIDENT,
@@ -82,8 +75,8 @@ def live_quarter(
         s = np.int64(columns.segment[start])
         stop = min(start + BLOCK, last, traits.block_start[s + 1])
         _drift_rates(columns, traits, start, stop, quarter, seed, replication)
-        _plan_occasions(
-            columns, traits, offer, tally, block, start, stop, quarter, seed, replication
+        plan_occasions(
+            columns, traits, offer, tally, block, lanes, s, start, stop, quarter, seed, replication
         )
         shop(
             columns, traits, offer, tally, block, lanes, s, start, stop, quarter, seed, replication
@@ -107,78 +100,6 @@ def _drift_rates(columns, traits, start, stop, quarter, seed, replication):
             rate[i] = drift_rate(
                 rate[i], mean, shape, persistence, i, quarter, RATE_DRIFT, seed, replication
             )
-
-
-@njit(error_model="numpy")
-def _plan_occasions(columns, traits, offer, tally, block, start, stop, quarter, seed, replication):
-    """Draw each customer's number of occasions, and note the utility that stays all quarter.
-
-    mean = rate x season x growth x expansion x acceleration x (1 - stock). Expansion is the
-    inclusive value of the choice set without habit, relative to the customer's own level, to a
-    small power. Acceleration is the promotion that the customer would meet; part of it is next
-    quarter's stock.
-    """
-    segment, rate, birth, stock = columns.segment, columns.rate, columns.birth, columns.stock
-    taste, value, bond, habit = columns.taste, columns.value, columns.bond, columns.habit
-    awareness, level = columns.awareness, columns.attraction_level
-    weight_value, weight_bond = columns.weight_value, columns.weight_bond
-    weight_habit, weight_price = columns.weight_habit, columns.weight_price
-    reference_log_price, last_brand = columns.reference_log_price, columns.last_brand
-    log_price, promotion, pull = offer.log_price, offer.promotion, offer.pull
-    rate_factor, attraction_shift = offer.rate_factor, offer.attraction_shift
-    weight_reference, gain_factor = traits.weight_reference, traits.gain_factor
-    category, fixed, occasions = tally.category, block.fixed, block.occasions
-    loyal, voice, counts = block.loyal, block.voice, block.counts
-    n_brands = taste.shape[0]
-    mood = np.empty(n_brands, np.float32)
-    share = np.empty(n_brands, np.float32)
-    for i in range(start, stop):
-        place, s = i - start, segment[i]
-        w0, w1, w2, _ = philox(i, quarter, INCIDENCE, 0, seed, replication)
-        voice[place] = uniform(w1)
-        promoted = False
-        for b in range(n_brands):
-            fixed[b, place] = (
-                taste[b, i]
-                - weight_price[i] * log_price[b, s]
-                + pull[b, s]
-                + math.log(awareness[b, i])
-            )
-            mood[b] = fixed[b, place] + weight_value[i] * value[b, i] + weight_bond[i] * bond[b, i]
-            promoted = promoted or promotion[b, s] > 0.0
-            counts[b, place] = 0
-        relative = inclusive_value(mood) - level[i]
-        category[s, at.ATTRACTION] += relative
-        loyal[place] = False
-        if traits.subscription:
-            occasions[place] = 1
-            loyal[place] = last_brand[i] != NEVER and uniform(w2) >= traits.attention
-            continue
-        acceleration = 0.0
-        if promoted:
-            for b in range(n_brands):
-                mood[b] += weight_habit[i] * habit[b, i] - weight_reference[s] * price_loss(
-                    log_price[b, s], reference_log_price[i], gain_factor
-                )
-            level_now = inclusive_value(mood)
-            for b in range(n_brands):
-                share[b] = exp32(mood[b] - level_now)
-            total = 0.0
-            for b in range(n_brands):
-                total += share[b]
-                acceleration += share[b] * promotion[b, s]
-            acceleration *= traits.acceleration / total
-        mean = (
-            rate[i]
-            * rate_factor[s]
-            * math.exp(traits.expansion_power * (relative - attraction_shift[s]))
-            * (1.0 + acceleration)
-            * (1.0 - stock[i])
-        )
-        stock[i] = min(traits.payback * acceleration, 1.0)
-        # A newcomer arrives with a purchase, at a time uniform over the quarter: half remains.
-        new = birth[i] == quarter
-        occasions[place] = poisson(0.5 * mean if new else mean, uniform(w0)) + (1 if new else 0)
 
 
 @njit(error_model="numpy")

@@ -11,7 +11,7 @@ from numba import njit
 
 from sim.kernels import layout as at
 from sim.kernels.bond import feel
-from sim.kernels.choice import choose, price_loss
+from sim.kernels.choice import choose, weigh
 from sim.kernels.experience import (
     ANSWERED,
     LATE,
@@ -98,22 +98,15 @@ def _draw(customer, words, n, quarter, k, seed, replication):
 @njit(error_model="numpy")
 def _weigh(lanes, traits, log_price, weight_reference, n):
     """Leave in `utility` what each brand is worth now."""
+    utility, fixed, value, bond = lanes.utility, lanes.fixed, lanes.value, lanes.bond
+    habit, reference, gain_factor = lanes.habit, lanes.reference, traits.gain_factor
     weight_value, weight_bond = lanes.weight_value, lanes.weight_bond
-    weight_habit, reference = lanes.weight_habit, lanes.reference
-    weight_reference, gain_factor = np.float32(weight_reference), np.float32(traits.gain_factor)
-    utilities, fixeds, values = lanes.utility, lanes.fixed, lanes.value
-    bonds, habits = lanes.bond, lanes.habit
+    weight_habit = lanes.weight_habit
     for b in range(log_price.shape[0]):
-        utility, fixed, paid = utilities[b], fixeds[b], log_price[b]
-        value, bond, habit = values[b], bonds[b], habits[b]
-        for j in range(n):
-            utility[j] = (
-                fixed[j]
-                + weight_value[j] * value[j]
-                + weight_bond[j] * bond[j]
-                + weight_habit[j] * habit[j]
-                - weight_reference * price_loss(paid, reference[j], gain_factor)
-            )
+        weigh(
+            utility[b], fixed[b], value[b], bond[b], habit[b], reference, weight_value,
+            weight_bond, weight_habit, weight_reference, log_price[b], gain_factor, n,
+        )  # fmt: skip
 
 
 @njit(error_model="numpy")

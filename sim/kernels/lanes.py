@@ -11,11 +11,11 @@ who live through occasion k are always the first n lanes, without gaps:
     lane 4, row 411   x
     n                 5    3    2    1
 
-All first occasions are lived through before all second ones. Each phenomenon is a plain loop over
-lanes, free of branches, that LLVM turns into vector instructions: 8 or 16 customers a time. For that
-`n` is rounded up to whole vectors (`padded`). A lane that does not buy (padding, or somebody who has
-left) gets the brand NEVER, and a phenomenon changes the state of a lane only where its chosen brand
-is the brand at hand. Customer x brand arrays are brand-major here too.
+All first occasions are lived through before all second ones. A phenomenon is a plain loop over
+lanes, free of branches, that LLVM turns into vector instructions: 8 or 16 customers at a time. For
+that, `n` is rounded up to whole vectors (`padded`). A lane that does not buy (padding, or somebody
+who has left) gets the brand NEVER, and state changes only in lanes that have bought. Customer x
+brand arrays are brand-major here too.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ class Lanes(NamedTuple):
     top: F32  # highest utility
     total: F32  # sum of odds
     chosen: NDArray[np.int32]  # brand bought, or NEVER
-    quality: F32  # of the chosen brand, like the next four
+    quality: F32  # of the chosen brand, like the next two
     problem: F32
     on_time: F32
-    its_value: F32
-    its_bond: F32
+    its_value: F32  # value of the chosen brand: first before, then after the purchase
+    its_bond: F32  # bond to the chosen brand, likewise
     outcome: NDArray[np.int32]  # of the service
     delta: F32  # disconfirmation; 0 before the first purchase of the quarter
     satisfaction: F32  # CSAT 0..10

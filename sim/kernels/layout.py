@@ -176,7 +176,7 @@ class Offer(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Notes on the customers of one block while they live through a quarter; place = row - first."""
+    """Notes on the customers of one block during a quarter; place = row - first."""
 
     fixed: F32  # (n_brands, BLOCK): utility that no purchase of this quarter moves
     occasions: NDArray[np.int64]  # (BLOCK,): planned purchases

@@ -138,7 +138,8 @@ def _accelerate(columns, traits, offer, block, lanes, s, start, n):
     acceleration, total = lanes.acceleration, lanes.total
     for j in range(n):
         acceleration[j] = np.float32(0.0)
-    promotion, log_price, utility, fixed = offer.promotion, offer.log_price, lanes.utility, block.fixed
+    promotion, log_price = offer.promotion, offer.log_price
+    utility, fixed = lanes.utility, block.fixed
     promoted = False
     for b in range(utility.shape[0]):
         promoted = promoted or promotion[b, s] > 0.0

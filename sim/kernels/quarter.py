@@ -7,7 +7,8 @@
     record           what the company and an observer of the category can count
     renew            newcomers take the places of those who left
 
-A block (256 customers) stays in the first-level cache while every phenomenon passes over it. Each
+A block (up to 1024 customers of one segment) stays in the second-level cache while every phenomenon
+passes over it. The occasions are planned in `plan` and lived through in `shop`, in lanes. Each
 function takes its columns out of their tuples once, before its loop: reading them inside the loop
 would cost a reference count per access, which measured 70% of the time. Customers are independent
 within a quarter, so any range of them may run on any thread.
@@ -189,14 +190,21 @@ def _record(columns, traits, offer, tally, block, start, stop, quarter):
     basket, order_value = columns.basket, offer.order_value
     price, start_price = np.exp(offer.log_price), np.exp(offer.start_log_price)
     window = at.HISTORY_SIZE - 1
+    s = segment[start]
+    for b in range(value.shape[0]):
+        known, valued, bound = 0.0, 0.0, 0.0
+        for i in range(start, stop):
+            known += awareness[b, i]
+            valued += value[b, i]
+            bound += bond[b, i]
+        flow[s, b, at.AWARENESS] += known
+        flow[s, b, at.VALUE] += valued
+        flow[s, b, at.BOND] += bound
     for i in range(start, stop):
-        place, s = i - start, segment[i]
+        place = i - start
         leader = is_leader(i, block_start[s], traits.leader_stride)
         for b in range(value.shape[0]):
             past = history[b, i]
-            flow[s, b, at.AWARENESS] += awareness[b, i]
-            flow[s, b, at.VALUE] += value[b, i]
-            flow[s, b, at.BOND] += bond[b, i]
             if left[place]:
                 departed[s, b, past & window] += 1
             else:

@@ -1,7 +1,8 @@
 """The occasions of a quarter, in lanes: choose, experience, learn, feel, form habit, perhaps leave.
 
 One function per phenomenon; each is a loop over lanes (see `lanes`), often inside a loop over
-brands. Lanes compute in float32, except where a random word is held against a probability.
+brands. What concerns the chosen brand alone is looked up and written back lane by lane. Lanes
+compute in float32, except where a random word is held against the probability of a problem.
 """
 
 from __future__ import annotations
@@ -68,20 +69,6 @@ def shop(columns, traits, offer, tally, block, lanes, s, start, stop, quarter, s
     send_back(columns, block, lanes, n_buyers, start, stop)
 
 
-@njit
-def _set(target, number, chosen, brand, n):
-    """Write a number into the lanes that chose the brand."""
-    for j in range(n):
-        target[j] = number if chosen[j] == brand else target[j]
-
-
-@njit
-def _replace(target, source, chosen, brand, n):
-    """Copy `source` into the lanes that chose the brand."""
-    for j in range(n):
-        target[j] = source[j] if chosen[j] == brand else target[j]
-
-
 @njit(error_model="numpy")
 def _draw(customer, words, n, quarter, k, seed, replication):
     """Draw the four words of occasion k."""
@@ -142,13 +129,13 @@ def _meet(lanes, offer, s, n):
     quality, problem, on_time = lanes.quality, lanes.problem, lanes.on_time
     its_value, its_bond = lanes.its_value, lanes.its_bond
     qualities, problems, on_times = offer.quality, offer.problem, offer.on_time
-    for b in range(value.shape[0]):
-        brand = np.int32(b)
-        _set(quality, qualities[b, s], chosen, brand, n)
-        _set(problem, problems[b, s], chosen, brand, n)
-        _set(on_time, on_times[b, s], chosen, brand, n)
-        _replace(its_value, value[b], chosen, brand, n)
-        _replace(its_bond, bond[b], chosen, brand, n)
+    for j in range(n):
+        b = max(chosen[j], 0)
+        quality[j] = qualities[b, s]
+        problem[j] = problems[b, s]
+        on_time[j] = on_times[b, s]
+        its_value[j] = value[b, j]
+        its_bond[j] = bond[b, j]
 
 
 @njit(error_model="numpy")
@@ -183,10 +170,11 @@ def _learn(lanes, traits, n):
         its_value[j] = learn_value(its_value[j], delta[j], learning, negativity)
         its_bond[j] = feel(its_bond[j], delta[j], gain, negativity)
     value, bond = lanes.value, lanes.bond
-    for b in range(value.shape[0]):
-        brand = np.int32(b)
-        _replace(value[b], its_value, chosen, brand, n)
-        _replace(bond[b], its_bond, chosen, brand, n)
+    for j in range(n):
+        b = chosen[j]
+        if b != NEVER:
+            value[b, j] = its_value[j]
+            bond[b, j] = its_bond[j]
 
 
 @njit(error_model="numpy")
@@ -194,11 +182,11 @@ def _form_habit(chosen, habit, smoothing, n):
     """Let the habit of the brand bought grow, and the others fade."""
     smoothing = np.float32(smoothing)
     for b in range(habit.shape[0]):
-        brand, own = np.int32(b), habit[b]
+        brand = np.int32(b)
         for j in range(n):
-            kept = smoothing * own[j]
+            kept = smoothing * habit[b, j]
             kept = kept + (_ONE - smoothing) if chosen[j] == brand else kept
-            own[j] = kept if chosen[j] != NEVER else own[j]
+            habit[b, j] = kept if chosen[j] != NEVER else habit[b, j]
 
 
 @njit(error_model="numpy")

@@ -36,7 +36,7 @@ def exps(x):
 @njit(cache=True)
 def choose_in_lanes(utility, words):
     """Return (brand, odds) of the kernel's choice in each lane."""
-    n_brands, n = utility.shape
+    n = utility.shape[1]
     odds, chosen = utility.copy(), np.empty(n, np.int32)
     choice.choose(odds, words, np.empty(n, np.float32), np.empty(n, np.float32), chosen, n)
     return chosen, odds

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
+
+# In float32, so that arithmetic takes the precision of the arguments.
+_ZERO = np.float32(0.0)
+_ONE = np.float32(1.0)
 
 
 @njit(inline="always")
 def feel(bond, delta, gain, negativity):
     """Return the bond after a purchase with disconfirmation delta."""
-    if delta > 0.0:
-        bond += gain * delta * (1.0 - bond)
-    else:
-        bond += negativity * gain * delta * bond
-    return min(max(bond, 0.0), 1.0)
+    gained = gain * delta * (_ONE - bond)
+    lost = negativity * gain * delta * bond
+    bond += gained if delta > _ZERO else lost
+    return min(max(bond, _ZERO), _ONE)
 
 
 @njit(inline="always")

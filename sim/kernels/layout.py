@@ -20,6 +20,8 @@ HISTORY_BITS = 8
 HISTORY_SIZE = 1 << HISTORY_BITS
 EVER = 1 << 15
 
+NEVER = -1  # no brand, no quarter
+
 FLAG_BASE = (
     1  # was a focal customer when the plan began: the people whose lifetime value is reported
 )
@@ -174,14 +176,14 @@ class Offer(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Notes on the customers of one block while they live through a quarter; lane = row - first."""
+    """Notes on the customers of one block during a quarter; place = row - first."""
 
     fixed: F32  # (n_brands, BLOCK): utility that no purchase of this quarter moves
     occasions: NDArray[np.int64]  # (BLOCK,): planned purchases
     loyal: NDArray[np.bool_]  # (BLOCK,): under a contract and not looking around
     counts: NDArray[np.int64]  # (n_brands, BLOCK): purchases made
-    made: NDArray[np.int64]  # (BLOCK,): purchases made in the category
-    delta: NDArray[np.float64]  # (BLOCK,): disconfirmation of the last purchase
+    made: NDArray[np.int32]  # (BLOCK,): purchases made in the category
+    delta: F32  # (BLOCK,): disconfirmation of the last purchase
     left: NDArray[np.bool_]  # (BLOCK,): left the category
     voice: NDArray[np.float64]  # (BLOCK,): uniform that decides whether an opinion is voiced
 

@@ -7,7 +7,8 @@
     record           what the company and an observer of the category can count
     renew            newcomers take the places of those who left
 
-A block (256 customers) stays in the first-level cache while every phenomenon passes over it. Each
+A block (up to 1024 customers of one segment) stays in the second-level cache while every phenomenon
+passes over it. The occasions are planned in `plan` and lived through in `shop`, in lanes. Each
 function takes its columns out of their tuples once, before its loop: reading them inside the loop
 would cost a reference count per access, which measured 70% of the time. Customers are independent
 within a quarter, so any range of them may run on any thread.
@@ -21,38 +22,22 @@ import numpy as np
 from numba import njit
 
 from sim.kernels import layout as at
-from sim.kernels.bond import end_quarter, feel
-from sim.kernels.choice import choose, inclusive_value, price_loss
-from sim.kernels.experience import (
-    ANSWERED,
-    LATE,
-    NO_PROBLEM,
-    learn_value,
-    logistic,
-    service_loss,
-    service_outcome,
-)
-from sim.kernels.philox import (
-    INCIDENCE,
-    OCCASION,
-    RATE_DRIFT,
-    READING,
-    normal,
-    philox,
-    poisson,
-    uniform,
-)
+from sim.kernels.bond import end_quarter
+from sim.kernels.experience import logistic
+from sim.kernels.lanes import empty_lanes
+from sim.kernels.layout import NEVER
+from sim.kernels.philox import RATE_DRIFT, READING, philox
+from sim.kernels.plan import plan_occasions
 from sim.kernels.renewal import (
-    NEVER,
     QUARTERS_PER_YEAR,
     RESIDENT,
     create_customer,
     drift_rate,
-    leaving_probability,
 )
+from sim.kernels.shop import shop
 from sim.kernels.word_of_mouth import is_leader, neighbour
 
-BLOCK = 256
+BLOCK = 1024
 _VALENCE_SCALE = 127.0
 
 
@@ -80,23 +65,29 @@ def live_quarter(
         np.empty(BLOCK, np.int64),
         np.empty(BLOCK, np.bool_),
         np.empty((n_brands, BLOCK), np.int64),
-        np.empty(BLOCK, np.int64),
-        np.empty(BLOCK, np.float64),
+        np.empty(BLOCK, np.int32),
+        np.empty(BLOCK, np.float32),
         np.empty(BLOCK, np.bool_),
         np.empty(BLOCK, np.float64),
     )
-    for start in range(first, last, BLOCK):
-        stop = min(start + BLOCK, last)
+    lanes = empty_lanes(n_brands, BLOCK)
+    start = first
+    while start < last:
+        s = np.int64(columns.segment[start])
+        stop = min(start + BLOCK, last, traits.block_start[s + 1])
         _drift_rates(columns, traits, start, stop, quarter, seed, replication)
-        _plan_occasions(
-            columns, traits, offer, tally, block, start, stop, quarter, seed, replication
+        plan_occasions(
+            columns, traits, offer, tally, block, lanes, s, start, stop, quarter, seed, replication
         )
-        _shop(columns, traits, offer, tally, block, start, stop, quarter, seed, replication)
+        shop(
+            columns, traits, offer, tally, block, lanes, s, start, stop, quarter, seed, replication
+        )
         _speak(columns, traits, tally, block, start, stop, next_brand, next_valence)
         _listen(columns, traits, start, stop, seed, replication)
         _settle(columns, traits, offer, block, start, stop)
-        _record(columns, traits, tally, block, start, stop, quarter)
+        _record(columns, traits, offer, tally, block, start, stop, quarter)
         _renew(columns, traits, offer, block, start, stop, quarter, seed, replication)
+        start = stop
 
 
 @njit(error_model="numpy")
@@ -113,178 +104,22 @@ def _drift_rates(columns, traits, start, stop, quarter, seed, replication):
 
 
 @njit(error_model="numpy")
-def _plan_occasions(columns, traits, offer, tally, block, start, stop, quarter, seed, replication):
-    """Draw each customer's number of occasions, and note the utility that stays all quarter.
-
-    mean = rate x season x growth x expansion x acceleration x (1 - stock). Expansion is the
-    inclusive value of the choice set without habit, relative to the customer's own level, to a
-    small power. Acceleration is the promotion that the customer would meet; part of it is next
-    quarter's stock.
-    """
-    segment, rate, birth, stock = columns.segment, columns.rate, columns.birth, columns.stock
-    taste, value, bond, habit = columns.taste, columns.value, columns.bond, columns.habit
-    awareness, level = columns.awareness, columns.attraction_level
-    weight_value, weight_bond = columns.weight_value, columns.weight_bond
-    weight_habit, weight_price = columns.weight_habit, columns.weight_price
-    reference_log_price, last_brand = columns.reference_log_price, columns.last_brand
-    log_price, promotion, pull = offer.log_price, offer.promotion, offer.pull
-    rate_factor, attraction_shift = offer.rate_factor, offer.attraction_shift
-    weight_reference, gain_factor = traits.weight_reference, traits.gain_factor
-    category, fixed, occasions = tally.category, block.fixed, block.occasions
-    loyal, voice, counts = block.loyal, block.voice, block.counts
-    n_brands = taste.shape[0]
-    mood = np.empty(n_brands, np.float32)
-    share = np.empty(n_brands, np.float32)
-    for i in range(start, stop):
-        lane, s = i - start, segment[i]
-        w0, w1, w2, _ = philox(i, quarter, INCIDENCE, 0, seed, replication)
-        voice[lane] = uniform(w1)
-        promoted = False
-        for b in range(n_brands):
-            fixed[b, lane] = (
-                taste[b, i]
-                - weight_price[i] * log_price[b, s]
-                + pull[b, s]
-                + math.log(awareness[b, i])
-            )
-            mood[b] = fixed[b, lane] + weight_value[i] * value[b, i] + weight_bond[i] * bond[b, i]
-            promoted = promoted or promotion[b, s] > 0.0
-            counts[b, lane] = 0
-        relative = inclusive_value(mood) - level[i]
-        category[s, at.ATTRACTION] += relative
-        loyal[lane] = False
-        if traits.subscription:
-            occasions[lane] = 1
-            loyal[lane] = last_brand[i] != NEVER and uniform(w2) >= traits.attention
-            continue
-        acceleration = 0.0
-        if promoted:
-            for b in range(n_brands):
-                mood[b] += weight_habit[i] * habit[b, i] - weight_reference[s] * price_loss(
-                    log_price[b, s], reference_log_price[i], gain_factor
-                )
-            choose(mood, share, 0.5)
-            total = 0.0
-            for b in range(n_brands):
-                total += share[b]
-                acceleration += share[b] * promotion[b, s]
-            acceleration *= traits.acceleration / total
-        mean = (
-            rate[i]
-            * rate_factor[s]
-            * math.exp(traits.expansion_power * (relative - attraction_shift[s]))
-            * (1.0 + acceleration)
-            * (1.0 - stock[i])
-        )
-        stock[i] = min(traits.payback * acceleration, 1.0)
-        # A newcomer arrives with a purchase, at a time uniform over the quarter: half remains.
-        new = birth[i] == quarter
-        occasions[lane] = poisson(0.5 * mean if new else mean, uniform(w0)) + (1 if new else 0)
-
-
-@njit(error_model="numpy")
-def _shop(columns, traits, offer, tally, block, start, stop, quarter, seed, replication):
-    """Live through the occasions: choose, experience, learn, feel, form habit, perhaps leave."""
-    segment, last_brand, flags = columns.segment, columns.last_brand, columns.flags
-    value, bond, habit = columns.value, columns.bond, columns.habit
-    weight_value, weight_bond = columns.weight_value, columns.weight_bond
-    weight_habit, leaving_logit = columns.weight_habit, columns.leaving_logit
-    reference_log_price, basket = columns.reference_log_price, columns.basket
-    log_price, quality, order_value = offer.log_price, offer.quality, offer.order_value
-    problem, on_time, start_log_price = offer.problem, offer.on_time, offer.start_log_price
-    weight_reference, effort = traits.weight_reference, traits.effort
-    flow, switching = tally.flow, tally.switching
-    fixed, occasions, loyal, counts = block.fixed, block.occasions, block.loyal, block.counts
-    made, last_delta, left = block.made, block.delta, block.left
-    smoothing = np.float32(traits.habit_smoothing)
-    n_brands = value.shape[0]
-    utility = np.empty(n_brands, np.float32)
-    share = np.empty(n_brands, np.float32)
-    for i in range(start, stop):
-        lane, s = i - start, segment[i]
-        made[lane], last_delta[lane], left[lane] = 0, 0.0, False
-        for k in range(occasions[lane]):
-            w0, w1, w2, w3 = philox(i, quarter, OCCASION, k, seed, replication)
-            last = np.int64(last_brand[i])
-            for c in range(n_brands):
-                loss = price_loss(log_price[c, s], reference_log_price[i], traits.gain_factor)
-                utility[c] = (
-                    fixed[c, lane]
-                    + weight_value[i] * value[c, i]
-                    + weight_bond[i] * bond[c, i]
-                    + weight_habit[i] * habit[c, i]
-                    - weight_reference[s] * loss
-                )
-                if last != NEVER and c != last:
-                    utility[c] -= traits.switching_cost
-            b = last if loyal[lane] else choose(utility, share, uniform(w0))
-
-            outcome = service_outcome(uniform(w2), problem[b, s], traits.complaint, on_time[b, s])
-            loss = service_loss(outcome, traits.problem_loss, traits.repair, traits.late_factor)
-            noise = traits.noise * normal(uniform(w1))
-            delta = quality[b, s] + noise - loss - value[b, i]
-            value[b, i] = learn_value(value[b, i], delta, traits.learning, traits.negativity)
-            bond[b, i] = feel(bond[b, i], delta, traits.bond_gain, traits.negativity)
-            for c in range(n_brands):
-                habit[c, i] *= smoothing
-            habit[b, i] += np.float32(1.0) - smoothing
-            gap = log_price[b, s] - reference_log_price[i]
-            reference_log_price[i] += traits.reference_smoothing * gap
-
-            goods = basket[i] * order_value[b, s]
-            paid = goods * math.exp(log_price[b, s])
-            goods *= math.exp(start_log_price[b, s])
-            flow[s, b, at.PURCHASES] += 1.0
-            flow[s, b, at.REVENUE] += paid
-            flow[s, b, at.GOODS] += goods
-            flow[s, b, at.SATISFACTION] += 10.0 * logistic(
-                traits.survey_intercept + traits.survey_slope * delta
-            )
-            flow[s, b, at.EFFORT] += effort[outcome]
-            if outcome != NO_PROBLEM:
-                flow[s, b, at.PROBLEMS] += 1.0
-                flow[s, b, at.CONTACTS] += 1.0 if outcome in (ANSWERED, LATE) else 0.0
-                flow[s, b, at.LATE_ANSWERS] += 1.0 if outcome == LATE else 0.0
-            if b == 0 and flags[i] & at.FLAG_BASE:
-                flow[s, b, at.BASE_REVENUE] += paid
-                flow[s, b, at.BASE_GOODS] += goods
-            if last != NEVER:
-                switching[s, last, b] += 1
-
-            last_brand[i] = b
-            counts[b, lane] += 1
-            made[lane] += 1
-            last_delta[lane] = delta
-            leaves = leaving_probability(
-                leaving_logit[i],
-                delta,
-                bond[b, i],
-                traits.leaving_satisfaction,
-                traits.leaving_bond,
-                traits.leaving_bond_reference,
-            )
-            if uniform(w3) < leaves:
-                left[lane] = True
-                break
-
-
-@njit(error_model="numpy")
 def _speak(columns, traits, tally, block, start, stop, next_brand, next_valence):
     """Voice an opinion of the last purchase, to be read by the neighbours next quarter."""
     segment, last_brand, flow = columns.segment, columns.last_brand, tally.flow
     block_start, made, delta, voice = traits.block_start, block.made, block.delta, block.voice
     for i in range(start, stop):
-        lane, s = i - start, segment[i]
+        place, s = i - start, segment[i]
         next_brand[i] = NEVER
         next_valence[i] = 0
-        if made[lane] == 0 or voice[lane] >= traits.voice:
+        if made[place] == 0 or voice[place] >= traits.voice:
             continue
         b = last_brand[i]
         next_brand[i] = b
-        next_valence[i] = np.int8(round(_VALENCE_SCALE * math.tanh(delta[lane])))
+        next_valence[i] = np.int8(round(_VALENCE_SCALE * math.tanh(delta[place])))
         leader = is_leader(i, block_start[s], traits.leader_stride)
         audience = traits.leader_weight if leader else 1.0
-        if delta[lane] >= 0.0:
+        if delta[place] >= 0.0:
             flow[s, b, at.POSITIVE_WEIGHT] += audience
             flow[s, b, at.ACTIVE_LEADERS] += 1.0 if leader else 0.0
         else:
@@ -344,7 +179,7 @@ def _settle(columns, traits, offer, block, start, stop):
 
 
 @njit(error_model="numpy")
-def _record(columns, traits, tally, block, start, stop, quarter):
+def _record(columns, traits, offer, tally, block, start, stop, quarter):
     """Count what the company and the observer of the category can see at the end of the quarter."""
     segment, flags, first_purchase = columns.segment, columns.flags, columns.first_purchase
     value, bond, habit, awareness = columns.value, columns.bond, columns.habit, columns.awareness
@@ -352,23 +187,32 @@ def _record(columns, traits, tally, block, start, stop, quarter):
     flow, category, cohort = tally.flow, tally.category, tally.cohort
     living, departed = tally.history, tally.departed
     counts, made, last_delta, left = block.counts, block.made, block.delta, block.left
+    basket, order_value = columns.basket, offer.order_value
+    price, start_price = np.exp(offer.log_price), np.exp(offer.start_log_price)
     window = at.HISTORY_SIZE - 1
+    s = segment[start]
+    for b in range(value.shape[0]):
+        known, valued, bound = 0.0, 0.0, 0.0
+        for i in range(start, stop):
+            known += awareness[b, i]
+            valued += value[b, i]
+            bound += bond[b, i]
+        flow[s, b, at.AWARENESS] += known
+        flow[s, b, at.VALUE] += valued
+        flow[s, b, at.BOND] += bound
     for i in range(start, stop):
-        lane, s = i - start, segment[i]
+        place = i - start
         leader = is_leader(i, block_start[s], traits.leader_stride)
         for b in range(value.shape[0]):
             past = history[b, i]
-            flow[s, b, at.AWARENESS] += awareness[b, i]
-            flow[s, b, at.VALUE] += value[b, i]
-            flow[s, b, at.BOND] += bond[b, i]
-            if left[lane]:
+            if left[place]:
                 departed[s, b, past & window] += 1
             else:
                 living[s, b, past & window] += 1
             if not past & traits.lapse_mask:
                 continue
-            bought = counts[b, lane]
-            felt = last_delta[lane] if bought > 0 and b == last_brand[i] else 0.0
+            bought = counts[b, place]
+            felt = last_delta[place] if bought > 0 and b == last_brand[i] else 0.0
             recommend = 10.0 * logistic(
                 traits.recommend_intercept
                 + traits.recommend_value * value[b, i]
@@ -376,28 +220,35 @@ def _record(columns, traits, tally, block, start, stop, quarter):
                 + traits.recommend_experience * felt
             )
             if bought > 0:
-                flow[s, b, at.REQUIREMENT] += made[lane]
+                goods = bought * basket[i] * order_value[b, s]
+                flow[s, b, at.PURCHASES] += bought
+                flow[s, b, at.REVENUE] += goods * price[b, s]
+                flow[s, b, at.GOODS] += goods * start_price[b, s]
+                if b == 0 and flags[i] & at.FLAG_BASE:
+                    flow[s, b, at.BASE_REVENUE] += goods * price[b, s]
+                    flow[s, b, at.BASE_GOODS] += goods * start_price[b, s]
+                flow[s, b, at.REQUIREMENT] += made[place]
                 flow[s, b, at.RECOMMEND] += recommend
                 flow[s, b, at.PROMOTERS] += 1.0 if recommend >= 8.5 else 0.0  # rounds to 9, 10
                 flow[s, b, at.DETRACTORS] += 1.0 if recommend < 6.5 else 0.0  # rounds to 0..6
                 flow[s, b, at.CROSS] += 1.0 - traits.product_lines ** (1.0 - bought)
                 flow[s, b, at.NEW_BUYERS] += 1.0 if past == 1 else 0.0
-            if not left[lane]:
+            if not left[place]:
                 flow[s, b, at.CUSTOMERS] += 1.0
                 flow[s, b, at.CUSTOMER_BOND] += bond[b, i]
                 flow[s, b, at.CUSTOMER_VALUE] += logistic(value[b, i])
                 flow[s, b, at.CUSTOMER_HABIT] += habit[b, i]
                 flow[s, b, at.CUSTOMER_RECOMMEND] += recommend
                 flow[s, b, at.CUSTOMER_LEADERS] += 1.0 if leader else 0.0
-        if counts[0, lane] > 0:
+        if counts[0, place] > 0:
             if first_purchase[i] == NEVER:
                 first_purchase[i] = quarter
             if first_purchase[i] >= 0:
                 cohort[first_purchase[i]] += 1
-        category[s, at.CATEGORY_PURCHASES] += made[lane]
-        category[s, at.CATEGORY_BUYERS] += 1.0 if made[lane] > 0 else 0.0
-        category[s, at.LEFT] += 1.0 if left[lane] else 0.0
-        if flags[i] & at.FLAG_BASE and not left[lane]:
+        category[s, at.CATEGORY_PURCHASES] += made[place]
+        category[s, at.CATEGORY_BUYERS] += 1.0 if made[place] > 0 else 0.0
+        category[s, at.LEFT] += 1.0 if left[place] else 0.0
+        if flags[i] & at.FLAG_BASE and not left[place]:
             flow[s, 0, at.BASE_CUSTOMERS] += 1.0
 
 

@@ -10,7 +10,7 @@ from numba import njit
 from sim.kernels.bond import stationary_bond
 from sim.kernels.choice import exp32, inclusive_value
 from sim.kernels.experience import logistic
-from sim.kernels.layout import EVER
+from sim.kernels.layout import EVER, NEVER
 from sim.kernels.philox import (
     BASKET,
     LEAVING,
@@ -27,7 +27,6 @@ from sim.kernels.philox import (
 )
 
 QUARTERS_PER_YEAR = 4
-NEVER = -1
 BEFORE_RUN = -2
 RESIDENT = -1  # birth of those who were in the market before the run began
 _MAX_TENANTS = 64  # newcomers tried before the last one is taken as the resident

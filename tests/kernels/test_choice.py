@@ -34,11 +34,20 @@ def exps(x):
 
 
 @njit(cache=True)
+def choose_in_lanes(utility, words):
+    """Return (brand, odds) of the kernel's choice in each lane."""
+    n = utility.shape[1]
+    odds, chosen = utility.copy(), np.empty(n, np.int32)
+    choice.choose(odds, words, np.empty(n, np.float32), np.empty(n, np.float32), chosen, n)
+    return chosen, odds
+
+
 def choose(utility, u):
-    """Return (brand, choice probabilities)."""
-    share = np.empty_like(utility)
-    b = choice.choose(utility, share, u)
-    return b, share / share.sum()
+    """Return (brand, choice probabilities); four lanes do the same."""
+    words = np.full(4, u * 2**32, np.uint32)
+    chosen, odds = choose_in_lanes(np.repeat(utility[:, None], 4, axis=1), words)
+    assert np.all(chosen == chosen[0])
+    return chosen[0], odds[:, 0] / odds[:, 0].sum()
 
 
 def test_exp32_is_exp_with_relative_error_below_3e_7():

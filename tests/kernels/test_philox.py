@@ -37,6 +37,24 @@ def normal_of(u):
 
 
 @njit(cache=True)
+def normals_of_words(words):
+    """Return the float32 normal of each word."""
+    z = np.empty(len(words), np.float32)
+    for k in range(len(words)):
+        z[k] = generator.normal32(words[k])
+    return z
+
+
+@njit(cache=True)
+def logs(x):
+    """Return the kernel's logarithm of each."""
+    y = np.empty_like(x)
+    for k in range(len(x)):
+        y[k] = generator.log32(x[k])
+    return y
+
+
+@njit(cache=True)
 def gammas(shape, n, purpose, stream, seed):
     """Return n Gamma draws, one per entity."""
     draws = np.empty(n)
@@ -130,6 +148,28 @@ def test_normal_is_the_normal_quantile():
     assert error[np.abs(exact) < 5].max() < 4.1e-7
     assert error.max() < 3e-3
     assert np.all(np.diff(normal_of(u)) >= -1e-6)
+
+
+def test_normal32_is_normal_with_float32_rounding():
+    """Over all words, and at both ends, where a float32 uniform would have lost the tail."""
+    words = np.unique(
+        np.concatenate(
+            [
+                np.linspace(0, 2**32 - 1, 200_001).astype(np.uint32),
+                np.geomspace(1, 2**31, 20_001).astype(np.uint32),
+                ~np.geomspace(1, 2**31, 20_001).astype(np.uint32),
+            ]
+        )
+    )
+    z, exact = normals_of_words(words), normal_of((words + 0.5) / 2**32)
+    assert np.abs(z - exact).max() < 2e-6
+    np.testing.assert_array_equal(normals_of_words(~words), -z)
+
+
+def test_log32_is_log_with_relative_error_below_3e_7():
+    x = np.geomspace(1e-37, 1e37, 1_000_001).astype(np.float32)
+    exact = np.log(x.astype(np.float64))
+    assert np.all(np.abs(logs(x) - exact) <= 3e-7 * np.abs(exact) + 1e-12)
 
 
 @pytest.mark.parametrize("mean", [0.0, 1e-6, 0.3, 1.0, 2.5, 17.0, 120.0, 600.0, 745.0, 3000.0])

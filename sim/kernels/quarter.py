@@ -47,8 +47,9 @@ def create_residents(columns, traits, offer, first, last, seed, replication):
     n_brands = traits.appeal.shape[0]
     share = np.empty(n_brands, np.float32)
     scratch = np.empty(n_brands, np.float32)
+    resident = np.int64(RESIDENT)  # typed as a quarter, so that one compilation serves newcomers too
     for i in range(first, last):
-        create_customer(columns, traits, offer, i, RESIDENT, seed, replication, share, scratch)
+        create_customer(columns, traits, offer, i, resident, seed, replication, share, scratch)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

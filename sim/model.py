@@ -247,6 +247,14 @@ class LoyaltyModel(mesa.Model):
         twin.drawn = self.drawn
         return twin
 
+    def release(self) -> None:
+        """Let go of the customers; the model is of no use afterwards.
+
+        A Mesa model refers to itself, so its columns would otherwise stay in memory until the
+        garbage collector comes by, which in a study of few Python objects is hardly ever.
+        """
+        del self.state
+
     def _mark_base(self) -> None:
         """Flag today's focal customers: the people whose lifetime value is reported."""
         columns = self.population.columns

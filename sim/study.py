@@ -367,6 +367,7 @@ def run_replication(config: Config, task: Task, engine: LocalEngine) -> Replicat
         for plan in model.config.plans or (model.config.plan,):
             if plan.name not in results:
                 results[plan.name] = _live_plan(model, plan, engine)
+    model.release()
     for result in results.values():
         rate = model.config.finance.quarterly_rate
         result.outcomes.update(_money(result.cash_flow, baseline.cash_flow, rate))
@@ -384,13 +385,15 @@ def _live_plan(burnt_in: LoyaltyModel, plan: Plan, engine: LocalEngine) -> PlanR
     measures = measure_table(history, scale)
     measures["lifetime_value"] = present_lifetime_value(history, *value).ravel()
     clv = focal_lifetime_value(history, *value)
-    return PlanResult(
+    result = PlanResult(
         measures=measures,
         cash_flow=cash_flow(history, model.records, plan, finance, scale),
         cohort=_cohort_table(model),
         switching=_switching_table(model),
         outcomes={**_levels(measures, model.config), "clv": clv},
     )
+    model.release()
+    return result
 
 
 def drift_warnings(measures: pd.DataFrame, focal: str) -> tuple[str, ...]:

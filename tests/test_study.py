@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -12,7 +13,16 @@ import pandas as pd
 import pytest
 
 import sim
-from sim.study import OUTCOMES, StudyResult, drift_warnings, run_study
+from sim.engines.local import LocalEngine
+from sim.population import Population
+from sim.study import (
+    OUTCOMES,
+    StudyResult,
+    Task,
+    drift_warnings,
+    run_replication,
+    run_study,
+)
 
 SMALL = ["customers=1000", "replications=6", "engine.progress=false"]
 PLANS = "plans=[today,three_phase,service_first]"
@@ -175,3 +185,20 @@ def test_a_benchmark_of_an_unknown_measure_is_refused() -> None:
     config = sim.load("retail_three_phase", [*SMALL, f"market.benchmarks={marks}"])
     with pytest.raises(sim.ConfigError, match="did you mean 'churn_annual'"):
         run_study(config)
+
+
+def test_a_replication_leaves_no_customers_in_memory() -> None:
+    """Memory is flat in the number of worlds, without waiting for the garbage collector."""
+    config = sim.load("retail_three_phase", SMALL)
+
+    def populations() -> int:
+        return sum(isinstance(thing, Population) for thing in gc.get_objects())
+
+    gc.collect()
+    before = populations()
+    gc.disable()
+    try:
+        run_replication(config, Task(0, 0), LocalEngine(1, config.customers))
+        assert populations() == before
+    finally:
+        gc.enable()

@@ -21,6 +21,7 @@ from benchmarks.results import machine, write
 
 TARGET = 150
 REPEATS = 3
+WIDTH = 110
 
 Run = Callable[[int], Outcome]
 
@@ -55,7 +56,7 @@ def measure(pairs: list[tuple[Peer, Run]], console: Console) -> None:
 STYLES = {"lists": "Mesa, lists", "arrays": "Mesa, arrays"}
 """How a customer object keeps its states per brand. NumPy arrays are what most write, since brands
 are vectors; lists of five floats are about four times faster, since a NumPy call costs a
-microsecond. A ratio to each is given, and a target counts as met only for the style it is met for."""
+microsecond. Each has its ratio, and the target counts as met only for the style it is met for."""
 
 
 def mesa_seconds(peers: list[Peer], style: str) -> float:
@@ -108,7 +109,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks peers", description=__doc__)
     parser.add_argument("--scale", type=float, default=1.0, help="factor on all customer numbers")
     scale = parser.parse_args(arguments).scale
-    console = Console()
+    console = Console(width=max(Console().width, WIDTH))
     pairs = make_peers(scale)
     measure(pairs, console)
     peers = [peer for peer, _ in pairs]

@@ -47,7 +47,7 @@ def create_residents(columns, traits, offer, first, last, seed, replication):
     n_brands = traits.appeal.shape[0]
     share = np.empty(n_brands, np.float32)
     scratch = np.empty(n_brands, np.float32)
-    resident = np.int64(RESIDENT)  # typed as a quarter, so that one compilation serves newcomers too
+    resident = np.int64(RESIDENT)  # a quarter's type: one compilation serves newcomers too
     for i in range(first, last):
         create_customer(columns, traits, offer, i, resident, seed, replication, share, scratch)
 

@@ -192,7 +192,7 @@ def test_a_replication_leaves_no_customers_in_memory() -> None:
     config = sim.load("retail_three_phase", SMALL)
 
     def populations() -> int:
-        return sum(isinstance(thing, Population) for thing in gc.get_objects())
+        return sum(type(thing) is Population for thing in gc.get_objects())
 
     gc.collect()
     before = populations()

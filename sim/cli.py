@@ -231,10 +231,9 @@ def _job(composer: Composer, *, sweep: bool) -> None:
     folder, overrides = Path(job.runtime.output_dir), list(job.overrides.task)
     _check_writable(folder)
     config = composer.config(overrides)
-    command_line = composer.command_line(overrides)
     if sweep:
-        print(f"[{job.job.num}] {command_line}", flush=True)
-    importlib.import_module(COMMANDS[composer.command].module).main(config, folder, command_line)
+        print(f"[{job.job.num}] {config.command}", flush=True)
+    importlib.import_module(COMMANDS[composer.command].module).main(config, folder)
 
 
 def _check_writable(folder: Path) -> None:

@@ -32,13 +32,10 @@ class Result:
     ----------
     study
         The replications themselves.
-    command
-        The command that repeats it.
     """
 
-    def __init__(self, study: StudyResult, command: str) -> None:
+    def __init__(self, study: StudyResult) -> None:
         self.study = study
-        self.command = command
 
     @property
     def measures(self) -> pd.DataFrame:
@@ -77,7 +74,7 @@ class Result:
             name: getattr(self.study, name)
             for name in ("measures", "cash_flow", "outcomes", "cohort", "switching")
         }
-        documents = {"summary": self.summary(), "manifest": manifest(self.study, self.command)}
+        documents = {"summary": self.summary(), "manifest": manifest(self.study)}
         write_run(target, tables, documents)
         return target
 
@@ -114,10 +111,10 @@ def simulate(config: Config, progress: Progress | None = None) -> Result:
     ConfigError
         If the configuration contradicts itself.
     """
-    return Result(run_study(config, progress), config.command)
+    return Result(run_study(config, progress))
 
 
-def manifest(result: StudyResult, command_line: str) -> dict[str, Any]:
+def manifest(result: StudyResult) -> dict[str, Any]:
     """Return what is needed to repeat the study and to know what it rests on."""
     config = result.config
     rows = [row for row in parameters(config) if _matters(row.path, config)]
@@ -125,7 +122,7 @@ def manifest(result: StudyResult, command_line: str) -> dict[str, Any]:
     kinds = [row.kind.value for row in rows]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
-        "command": command_line,
+        "command": config.command,
         "configuration": dump(config),
         "hash": configuration_hash(config),
         "versions": {

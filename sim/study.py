@@ -172,23 +172,25 @@ class StudyResult:
         again = self.difference(plan, outcome, twins=True)
         place = {r.task.parameters: index for index, r in enumerate(self.replications)}
         first = values[[place[twin.task.parameters] for twin in self.twins]]
-        if not uncertain_parameters(self.config):
-            spread = risk_figures.describe(
-                values, (values[:0], values[:0]), missing_is=_MISSING.get(outcome, -np.inf)
-            )
-            sd = None if spread["mean"] is None else float(values.std(ddof=1))
-            return Spread(**{**spread, "chance_sd": sd, "ignorance_sd": sd and 0.0})
-        return risk_figures.describe(
+        spread = risk_figures.describe(
             values, (first, again), missing_is=_MISSING.get(outcome, -np.inf)
         )
+        if not self.replications[0].parameters and spread["mean"] is not None:
+            # Nothing is uncertain, so there are no twins: all the spread is chance.
+            return Spread(**{**spread, "chance_sd": float(values.std(ddof=1)), "ignorance_sd": 0.0})
+        return spread
 
     def changes_nothing(self, plan: str) -> bool:
-        """Return whether the plan's money is the baseline's, to the bit, in every replication."""
-        return all(
-            r.plans[plan].cash_flow["net"].equals(r.plans[self.baseline].cash_flow["net"])
-            and r.plans[plan].measures.equals(r.plans[self.baseline].measures)
-            for r in self.replications
-        )
+        """Return whether the plan is the baseline's run, to the bit, in every replication."""
+        key = f"changes_nothing {plan}"
+        if key not in self._cache:
+            pairs = [(r.plans[plan], r.plans[self.baseline]) for r in self.replications]
+            self._cache[key] = all(
+                own.cash_flow["net"].equals(base.cash_flow["net"])
+                and own.measures.equals(base.measures)
+                for own, base in pairs
+            )
+        return bool(self._cache[key])
 
     def plan_summary(self, plan: str) -> dict[str, Any]:
         """Return a plan's outcomes, probability of loss and CVaR; None where one does not exist."""

@@ -9,10 +9,10 @@ from sim.config.study import Config
 from sim.errors import ConfigError
 
 
-def main(config: Config, folder: Path, command_line: str) -> None:
+def main(config: Config, folder: Path) -> None:
     """Live the study, write the run's folder and print what came out."""
     if not config.plans:
         raise ConfigError(
             "names no plan", key="plans", value=[], allowed="plans=[NAME or FILE, ...]"
         )
-    carry_out(config, folder, command_line)
+    carry_out(config, folder)

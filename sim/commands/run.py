@@ -8,6 +8,6 @@ from sim.commands.study import carry_out
 from sim.config.study import Config
 
 
-def main(config: Config, folder: Path, command_line: str) -> None:
+def main(config: Config, folder: Path) -> None:
     """Live the study, write the run's folder and print what came out."""
-    carry_out(config, folder, command_line)
+    carry_out(config, folder)

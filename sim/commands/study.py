@@ -28,7 +28,7 @@ FEW = 100
 """Customers that are enough to have every loop compiled."""
 
 
-def carry_out(config: Config, folder: Path, command_line: str) -> None:
+def carry_out(config: Config, folder: Path) -> None:
     """Live the study, write its folder, print the figures and where they are.
 
     Raises
@@ -38,15 +38,15 @@ def carry_out(config: Config, folder: Path, command_line: str) -> None:
     Interrupted
         If the user stopped it; what was finished is written and named.
     """
-    progress = Console(stderr=True)
+    errors = Console(stderr=True)
     write_run(folder, {}, {})  # an unwritable folder is found before an hour of work, not after
-    compile_kernels(config, progress)
-    with progress_bar(progress, config.engine.progress) as advance:
+    compile_kernels(config, errors)
+    with progress_bar(errors, config.engine.progress) as advance:
         try:
             result = run_study(config, advance)
         except KeyboardInterrupt:
             raise Interrupted("stopped before two worlds were finished; nothing to keep") from None
-    Result(result, command_line).save(folder)
+    Result(result).save(folder)
     report = write_page(folder) if config.report.page else None
     show(result, folder, report)
     if result.interrupted:
@@ -55,14 +55,14 @@ def carry_out(config: Config, folder: Path, command_line: str) -> None:
         )
 
 
-def compile_kernels(config: Config, console: Console) -> None:
+def compile_kernels(config: Config, errors: Console) -> None:
     """Bring the compiled loops in, telling the reader where it takes a while the first time."""
-    with console.status("Preparing the engine (the first time takes up to a minute) ..."):
+    with errors.status("Preparing the engine (the first time takes up to a minute) ..."):
         LoyaltyModel(replace(config, customers=FEW), collect=False).step()
 
 
 @contextmanager
-def progress_bar(console: Console, wanted: bool) -> Iterator[Any]:
+def progress_bar(errors: Console, wanted: bool) -> Iterator[Any]:
     """Give a function (done, planned) that moves a bar, or None."""
     if not wanted:
         yield None
@@ -73,7 +73,7 @@ def progress_bar(console: Console, wanted: bool) -> Iterator[Any]:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=errors, transient=True) as progress:
         bar = progress.add_task("", total=None)
         yield lambda done, planned: progress.update(bar, completed=done, total=planned)
 

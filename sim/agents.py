@@ -43,7 +43,7 @@ class Brand(mesa.Agent):
 
     def act(self) -> None:
         """Let the policy decide this quarter."""
-        self.channels = self.policy.act(self.model.plan_quarter, self.channels.shape[1])
+        self.channels = self.policy.act(self.model.sight())
 
     def measure(self, name: str) -> float:
         """Return a measure of the whole market for this brand in the last quarter lived."""

@@ -1,15 +1,61 @@
-"""From money to what customers feel: carry-over, saturation, build time, reach."""
+"""From money to what customers feel: carry-over, saturation, roll-out, reach, side effects."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
-from sim.config.lever import Lever
+from sim.config.lever import Effect, Lever
 from sim.config.market import Market
 from sim.config.plan import Plan
-from sim.types import F64, N_CHANNELS
+from sim.config.rollout import Organisation
+from sim.kernels.layout import Treatment
+from sim.processes.rollout import RollOut
+from sim.treatment import Promise, make_promise
+from sim.types import F64, N_CHANNELS, Channel, Touchpoint
+
+WEIGHED = (
+    Touchpoint.COGNITION,
+    Touchpoint.DECISION,
+    Touchpoint.USE,
+    Touchpoint.AFTER_SALES,
+    Touchpoint.SHARING,
+)
+"""Touchpoints that every customer passes: they should fit together."""
+
+UNLIMITED = Organisation("unlimited", "As many people as are needed")
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a quarter meets the levers with.
+
+    Attributes
+    ----------
+    quarter
+        Quarter of the plan, from 1.
+    delay
+        Relative lengthening of the roll-out tasks that begin.
+    alike
+        Lever to how much a rival's copy resembles it, 0..1.
+    warned
+        Shares of the brand's customers who are yellow and red.
+    member_margin
+        Shape (N_TIERS,): last quarter's gross margin per member by tier, in currency; infinite
+        where nothing is known yet.
+    money_line
+        Trailing yearly spend, in currency, above which a customer spends more than most.
+    """
+
+    quarter: int
+    delay: float = 0.0
+    alike: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    warned: tuple[float, float] = (0.0, 0.0)
+    member_margin: F64 | None = None
+    money_line: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,23 +66,76 @@ class LeverQuarter:
     ----------
     channels
         Shape (N_CHANNELS, n_segments), units as the channels.
+    by_lever
+        Lever to its own part of the channels, before touchpoints are compared.
     strength
-        Lever to readiness x saturation, 0..1.
+        Lever to readiness x saturation, 0..1, mean over customers.
+    ready
+        Lever to the share of each segment that it has been brought to, shape (n_segments,).
+    spend
+        Lever to the budget of the quarter, in currency.
     capital, staff, running
         Currency of the quarter: spend booked as capital, as staff, and the rest with upkeep.
     reward_rate
         Shape (n_segments,): share of the segment's revenue given back.
     member_cost
         Shape (n_segments,): currency per focal customer.
+    promise
+        What single customers get by tier and warning level, and what that costs.
     """
 
     channels: F64
+    by_lever: dict[str, F64]
     strength: dict[str, float]
+    ready: dict[str, F64]
+    spend: dict[str, float]
     capital: float
     staff: float
     running: float
     reward_rate: F64
     member_cost: F64
+    promise: Promise
+
+    @property
+    def treatment(self) -> Treatment:
+        """What the promise means to single customers."""
+        return self.promise.treatment
+
+
+class Budget:
+    """What each lever gets in each quarter; reviews and gates move what is still to come."""
+
+    def __init__(self, plan: Plan) -> None:
+        last = max((phase.quarters[1] for phase in plan.phases), default=0)
+        self.table: dict[str, F64] = {
+            lever: np.array([plan.spend_in(lever, quarter) for quarter in range(1, last + 1)])
+            for lever in plan.levers
+        }
+        self.overhead = plan.overhead
+
+    def spend(self, lever: str, quarter: int) -> float:
+        """Return what a lever gets in a quarter, in currency."""
+        planned = self.table[lever]
+        return float(planned[quarter - 1]) if quarter <= len(planned) else 0.0
+
+    def move(self, source: str, target: str, share: float, quarter: int) -> float:
+        """Move a share of what a lever has left from a quarter on; return how much.
+
+        An empty source takes from all levers but the target; an empty target saves the money.
+        """
+        moved = 0.0
+        for lever in [source] if source else [name for name in self.table if name != target]:
+            taken = self.table[lever][quarter - 1 :] * share
+            self.table[lever][quarter - 1 :] -= taken
+            if target:
+                self.table[target][quarter - 1 :] += taken
+            moved += float(taken.sum())
+        return moved
+
+    def cancel(self, quarter: int) -> float:
+        """Save all that is to be spent from a quarter on; return how much the levers had left."""
+        self.overhead = 0.0
+        return sum(self.move(lever, "", 1.0, quarter) for lever in self.table)
 
 
 class Programme:
@@ -45,70 +144,165 @@ class Programme:
     Parameters
     ----------
     plan
-        Who gets money when.
+        Who gets money when, and in which waves it reaches customers.
     levers
         All known levers by name.
     market
         Its segments and number of company customers turn money into money per reached customer.
+    organisation
+        The teams that build; as many people as are needed if not given.
     """
 
-    def __init__(self, plan: Plan, levers: dict[str, Lever], market: Market) -> None:
-        self.plan = plan
+    def __init__(
+        self,
+        plan: Plan,
+        levers: Mapping[str, Lever],
+        market: Market,
+        organisation: Organisation = UNLIMITED,
+    ) -> None:
+        self.plan, self.market = plan, market
         self.levers = {name: levers[name] for name in plan.levers}
         self.segments = [segment.name for segment in market.segments]
         self.shares = np.array([segment.share for segment in market.segments], dtype=np.float64)
-        self.company_customers = market.company_customers
+        self.privacy = np.array([segment.privacy for segment in market.segments], dtype=np.float64)
+        self.budget = Budget(plan)
+        self.rollout = RollOut(plan, self.levers, organisation, self.segments)
         self.stock = dict.fromkeys(self.levers, 0.0)
+        self.spread = dict.fromkeys(self.levers, 0.0)
+        """Lever to the share of those in its reach who have taken it up."""
 
-    def advance(self, quarter: int) -> LeverQuarter:
+    def advance(self, situation: Situation) -> LeverQuarter:
         """Spend the budget of a quarter (from 1, in order) and return what comes of it."""
+        quarter = situation.quarter
         carried = {n: self.stock[n] * lever.carry_over for n, lever in self.levers.items()}
-        spend = {n: self.plan.spend_in(n, quarter) for n in self.levers}
+        spend = {n: self.budget.spend(n, quarter) for n in self.levers}
         self.stock = {n: carried[n] + spend[n] for n in self.levers}
-        strength = {n: self._strength(lever, quarter) for n, lever in self.levers.items()}
-        channels = np.zeros((N_CHANNELS, len(self.segments)))
-        reward_rate = np.zeros(len(self.segments))
-        member_cost = np.zeros(len(self.segments))
-        for name, lever in self.levers.items():
-            reach = self._reach(lever)
-            felt = strength[name] * self._support(name, strength)
-            for effect in lever.effects:
-                factor = np.array([effect.segments.get(s, 1.0) for s in self.segments])
-                channels[effect.channel] += effect.size * felt * reach * factor
-            reward_rate += lever.cost.reward_rate * strength[name] * reach
-            member_cost += lever.cost.per_member * strength[name] * reach
-        cost = {n: lever.cost for n, lever in self.levers.items()}
+        ready = self.rollout.advance(quarter, situation.delay)
+        saturation = {n: self._saturation(lever) for n, lever in self.levers.items()}
+        strength = {n: saturation[n] * float(ready[n] @ self.shares) for n in self.levers}
+        reached = {n: self._reach(lever) * ready[n] for n, lever in self.levers.items()}
+        for name in self.levers:
+            reached[name] = reached[name] * self._taken_up(name, strength[name])
+        felt = {
+            n: saturation[n] * self._support(n, strength) * self._distinct(n, situation.alike)
+            for n in self.levers
+        }
+        by_lever, touched = self._effects(felt, reached, strength)
+        channels = sum(by_lever.values(), np.zeros((N_CHANNELS, len(self.segments))))
+        self._lose_trust(channels, touched)
+        used = {n: saturation[n] * reached[n] for n in self.levers}
         return LeverQuarter(
             channels=channels,
+            by_lever=by_lever,
             strength=strength,
-            capital=sum(spend[n] * c.capital_share for n, c in cost.items()),
-            staff=self.plan.overhead + sum(spend[n] * c.staff_share for n, c in cost.items()),
-            running=sum(
-                spend[n] * (1.0 - c.capital_share - c.staff_share) + carried[n] * c.upkeep
-                for n, c in cost.items()
+            ready=ready,
+            spend=spend,
+            **self._booked(spend, carried),
+            reward_rate=self._per_head("reward_rate", used),
+            member_cost=self._per_head("per_member", used),
+            promise=make_promise(
+                self.levers, felt, reached, situation.warned, situation.member_margin,
+                situation.money_line, len(self.segments),
             ),
-            reward_rate=reward_rate,
-            member_cost=member_cost,
-        )
+        )  # fmt: skip
 
-    def _strength(self, lever: Lever, quarter: int) -> float:
-        """Return ready(t) x s(adstock), with Hill saturation s(a) = a^h / (a^h + half^h)."""
-        started = self.plan.first_quarter(lever.name)
-        if started is None or quarter < started:
-            return 0.0
-        ready = min((quarter - started + 1) / (lever.build_quarters + 1), 1.0)
-        reached = self.company_customers * float(self._reach(lever) @ self.shares)
+    def _booked(self, spend: dict[str, float], carried: dict[str, float]) -> dict[str, float]:
+        """Return the quarter's money as capital, staff and running cost."""
+        cost = {n: lever.cost for n, lever in self.levers.items()}
+        staff = sum(spend[n] * c.staff_share for n, c in cost.items())
+        running = sum(
+            spend[n] * (1.0 - c.capital_share - c.staff_share) + carried[n] * c.upkeep
+            for n, c in cost.items()
+        )
+        capital = sum(spend[n] * c.capital_share for n, c in cost.items())
+        return {"capital": capital, "staff": self.budget.overhead + staff, "running": running}
+
+    def _per_head(self, name: str, used: dict[str, F64]) -> F64:
+        """Return a cost per head of the levers that are in use, shape (n_segments,)."""
+        total = np.zeros(len(self.segments))
+        for lever, cost in ((lever, lever.cost) for lever in self.levers.values()):
+            total += getattr(cost, name) * used[lever.name]
+        return total
+
+    def stop(self, quarter: int) -> float:
+        """Cancel waves and money that are still to come from a quarter on; return what is saved."""
+        self.rollout.stop()
+        return self.budget.cancel(quarter)
+
+    def _effects(
+        self, felt: dict[str, float], reached: dict[str, F64], strength: dict[str, float]
+    ) -> tuple[dict[str, F64], F64]:
+        """Return each lever's channels, and the quality that touchpoints gain.
+
+        The second has shape (touchpoints in WEIGHED, n_segments), logit units, before weights.
+        """
+        by_lever = {}
+        touched = np.zeros((len(WEIGHED), len(self.segments)))
+        for name, lever in self.levers.items():
+            own = np.zeros((N_CHANNELS, len(self.segments)))
+            for effect in lever.effects:
+                size = self._size(effect, strength) * felt[name] * reached[name]
+                own[effect.channel] += size * self.market.journey.factor(effect.touchpoint)
+                if effect.channel <= Channel.MATCH and effect.touchpoint in WEIGHED:
+                    touched[WEIGHED.index(effect.touchpoint)] += size
+            by_lever[name] = own
+        return by_lever, touched
+
+    def _size(self, effect: Effect, strength: dict[str, float]) -> F64:
+        """Return an effect's size by segment, as far as no other lever undoes it."""
+        factor = np.array([effect.segments.get(s, 1.0) for s in self.segments])
+        undone = max((strength.get(name, 0.0) for name in effect.without), default=0.0)
+        size = effect.size * (1.0 - undone) * factor
+        return size * self.privacy if effect.channel == Channel.TRUST and effect.size < 0 else size
+
+    def _lose_trust(self, channels: F64, touched: F64) -> None:
+        """Let trust suffer where touchpoints do not fit together: by their weighted spread."""
+        journey = self.market.journey
+        weights = np.array([getattr(journey, touchpoint.value) for touchpoint in WEIGHED])
+        weights = weights / weights.sum()
+        spread = np.sqrt(weights @ (touched - weights @ touched) ** 2)
+        left = np.clip(1.0 - channels[Channel.CONSISTENCY], 0.0, 1.0)
+        channels[Channel.TRUST] -= journey.inconsistency * spread * left
+
+    def _saturation(self, lever: Lever) -> float:
+        """Return s(a) = a^h / (a^h + half^h) of Hill, a: adstock in money per reached customer.
+
+        While waves have come to a part of the customers only, the money is spent on that part.
+        """
+        covered = self.rollout.covered(lever.name)
+        reached = self.market.company_customers * float(self._reach(lever) * covered @ self.shares)
         if reached <= 0.0:
             return 0.0
         ratio: float = (self.stock[lever.name] / reached / lever.half_saturation) ** lever.hill
-        return ready * ratio / (1.0 + ratio)
+        return ratio / (1.0 + ratio)
 
     def _reach(self, lever: Lever) -> F64:
         """Return the share of each segment that the lever reaches, shape (n_segments,)."""
         reach = [lever.reach_by_segment.get(s, lever.reach) for s in self.segments]
         return np.array(reach, dtype=np.float64)
 
+    def _taken_up(self, name: str, strength: float) -> float:
+        """Return the share of those in reach who have taken a lever up, after this quarter.
+
+        Notes
+        -----
+        Bass (1969) with money behind the innovators: m' = m + (p strength + q m) (1 - m), an
+        S-shaped growth; without `diffusion` everybody takes it up at once.
+        """
+        diffusion = self.levers[name].diffusion
+        if diffusion is None:
+            return 1.0
+        taken = self.spread[name]
+        joining = (diffusion.innovation * strength + diffusion.imitation * taken) * (1.0 - taken)
+        self.spread[name] = min(taken + joining, 1.0)
+        return self.spread[name]
+
     def _support(self, name: str, strength: dict[str, float]) -> float:
         """Return the factor by which other levers strengthen or undermine this one."""
         gains = (other.strengthens.get(name, 0.0) * strength[n] for n, other in self.levers.items())
         return max(1.0 + sum(gains), 0.0)
+
+    def _distinct(self, name: str, alike: Mapping[str, float]) -> float:
+        """Return what is left of a lever's effect beside the rival whose own resembles it most."""
+        perks = (brand.perks.get(name, 0.0) for brand in self.market.brands[1:])
+        return 1.0 - self.levers[name].sameness * max(alike.get(name, 0.0), *perks)

@@ -20,17 +20,18 @@ from sim.errors import ConfigError
 from sim.kernels import layout as at
 from sim.kernels import philox
 from sim.kernels.quarter import create_residents, live_quarter
-from sim.levers import Programme
+from sim.levers import LeverQuarter, Programme, Situation
 from sim.measures.history import History
 from sim.measures.record import Record, add_tallies, age_departed, empty_tally, with_total
 from sim.measures.table import MEASURES
 from sim.offer import Product, environment, make_offer
 from sim.phases import PHASES
-from sim.policies import FollowPlan, make_rival_policy
+from sim.policies import FollowPlan, Imitate, Sight, make_rival_policy
 from sim.population import Population
+from sim.processes.service_desk import ServiceDesk
 from sim.risks import RiskRegister
-from sim.traits import lapse_mask, make_traits, start_value
-from sim.types import F32, F64, N_CHANNELS
+from sim.traits import lapse_mask, make_traits, no_treatment, start_value
+from sim.types import F32, F64, N_CHANNELS, QUARTERS_PER_YEAR, Channel
 
 # Customers per call of the compiled loop. Fixed, so that sums are added in one order whatever the
 # number of threads; large enough that a call's overhead is below a thousandth.
@@ -121,18 +122,26 @@ class LoyaltyModel(mesa.Model):
         super().__init__(rng=self.seed_number)
         self.replication = replication
         drawn = replication if parameter_replication is None else parameter_replication
+        self.planned = config
+        """The configuration before what is uncertain was drawn."""
         self.config, self.drawn = draw_parameters(config, self.seed_number, drawn)
         self.plan = plan or self.config.plan
         self.mapper = mapper
-        self.product = Product(self.config.market)
+        self.product = Product(self.config.market, self.config.rivals)
+        self.desk = ServiceDesk(self.config.desk, self.config.market.focal.on_time)
         self.state = _state or self._settle_market()
         self.traits = make_traits(self.config.market, self.population.block_start)
-        self.focal_policy = FollowPlan(Programme(self.plan, self.config.lever, self.config.market))
+        self.focal_policy = FollowPlan(
+            Programme(self.plan, self.config.lever, self.config.market, self.config.organisation)
+        )
+        self.delivered: dict[int, LeverQuarter] = {}
+        self.treatment = no_treatment(len(self.config.market.segments))
         self._make_brands()
         self.risks = RiskRegister(self.config.risks, self.seed_number, replication)
         self.risk_hits: F64 = np.zeros((N_CHANNELS, 1))
         self.times = environment(self.config.market, self.plan_quarter)
         self.offer: at.Offer | None = None
+        self._history: History | None = None
         if _state is None:
             self._create_residents()
         self.running = self.plan_quarter <= self.config.quarters
@@ -143,7 +152,7 @@ class LoyaltyModel(mesa.Model):
     def _make_brands(self) -> None:
         policies = self.config.rivals.brands
         for index, brand in enumerate(self.config.market.brands):
-            rival = make_rival_policy(policies.get(brand.name, Rival()))
+            rival = make_rival_policy(policies.get(brand.name, Rival()), index)
             Brand(self, brand.name, index, rival if index else self.focal_policy)
 
     def _settle_market(self) -> State:
@@ -224,8 +233,10 @@ class LoyaltyModel(mesa.Model):
             self.step()
         return self
 
-    def fork(self, plan: Plan) -> LoyaltyModel:
+    def fork(self, plan: Plan, config: Config | None = None) -> LoyaltyModel:
         """Return a model that goes on from this state under another plan, in the same world.
+
+        With `config`, what differs in it (other risks, say) holds from now on.
 
         Raises
         ------
@@ -236,7 +247,7 @@ class LoyaltyModel(mesa.Model):
             lived = self.plan_quarter - 1
             raise ValueError(f"{lived} quarters of the plan are lived; fork before it begins")
         twin = LoyaltyModel(
-            self.config,
+            config or self.config,
             plan=plan,
             replication=self.replication,
             rng=self.seed_number,
@@ -244,7 +255,7 @@ class LoyaltyModel(mesa.Model):
             mapper=self.mapper,
             _state=self.state.copy(),
         )
-        twin.drawn = self.drawn
+        twin.drawn, twin.planned = self.drawn, self.planned
         return twin
 
     def release(self) -> None:
@@ -274,12 +285,10 @@ class LoyaltyModel(mesa.Model):
 
         def live(chunk: int) -> at.Tally:
             first, last = self._chunk_range(chunk)
-            tally = empty_tally(
-                len(market.segments), len(market.brands), n_quarters, at.N_FLOWS, at.N_CATEGORY
-            )
+            tally = empty_tally(len(market.segments), len(market.brands), n_quarters)
             live_quarter(
-                columns, self.traits, self.offer, tally, next_brand, next_valence, first, last,
-                self.state.quarter, self.seed_number, self.replication,
+                columns, self.traits, self.offer, self.treatment, tally, next_brand, next_valence,
+                first, last, self.state.quarter, self.seed_number, self.replication,
             )  # fmt: skip
             return tally
 
@@ -303,6 +312,14 @@ class LoyaltyModel(mesa.Model):
             history=with_total(tally.history + tally.departed + departed),
             switching=with_total(tally.switching),
             cohort=tally.cohort,
+            club=with_total(tally.club),
+            tiers=with_total(tally.tiers),
+            tier_revenue=with_total(tally.tier_revenue),
+            rfm=with_total(tally.rfm),
+            warned=with_total(tally.warned),
+            judged=with_total(tally.judged),
+            lead=with_total(tally.lead),
+            losses=tally.losses,
             trust=np.vstack([state.trust.T, mean_trust]),
             delivered=self.focal_policy.delivered,
             events=tuple(struck),
@@ -313,25 +330,76 @@ class LoyaltyModel(mesa.Model):
 
     def history(self) -> History:
         """Return all quarters lived so far, ready for measures."""
-        return History(self.records, self.config.market)
+        if self._history is None or len(self._history.quarters) != len(self.records):
+            self._history = History(self.records, self.config.market)
+        return self._history
+
+    def sight(self) -> Sight:
+        """Return what brands can see as this quarter begins."""
+        return Sight(
+            quarter=self.plan_quarter,
+            n_segments=len(self.config.market.segments),
+            look=self.history if self.records else None,
+            delivered=self.delivered,
+            situation=self._situation(),
+        )
+
+    def _situation(self) -> Situation:
+        """Return what this quarter meets the focal levers with."""
+        alike: dict[str, float] = {}
+        for brand in self.agents_by_type[Brand]:
+            if isinstance(brand.policy, Imitate):
+                for lever, likeness in brand.policy.alike.items():
+                    alike[lever] = max(alike.get(lever, 0.0), likeness)
+        delay = float(self.risk_hits[Channel.DELAY, 0])
+        if not self.records:
+            return Situation(self.plan_quarter, delay, alike)
+        last = self.records[-1]
+        customers = max(float(last.warned[-1].sum()), 1.0)
+        members = last.tiers[-1].sum(axis=0)
+        margin = self.config.finance.gross_margin * last.tier_revenue[-1]
+        return Situation(
+            quarter=self.plan_quarter,
+            delay=delay,
+            alike=alike,
+            warned=(float(last.warned[-1, at.YELLOW]) / customers,
+                    float(last.warned[-1, at.RED]) / customers),
+            member_margin=np.divide(
+                margin, members, out=np.full(at.N_TIERS, np.inf), where=members > 0
+            ),
+            money_line=float(last.club[-1, at.SPEND]) / customers,
+        )  # fmt: skip
+
+    def no_treatment(self) -> at.Treatment:
+        """Return what single customers get before the plan: nothing."""
+        nothing = no_treatment(len(self.config.market.segments))
+        return nothing._replace(money_line=self._situation().money_line)
+
+    def usual_contacts(self) -> float:
+        """Return complaints per quarter to the focal brand in the last year before the plan."""
+        before = [record for record in self.records if record.quarter < 1][-QUARTERS_PER_YEAR:]
+        return float(np.mean([record.flow[-1, 0, at.CONTACTS] for record in before]))
 
     def latest(self, measure: str) -> F64:
         """Return a measure of the whole market in the last quarter lived, shape (n_brands,)."""
         if not self.records:
             return np.full(len(self.config.market.brands), np.nan)
-        last = History(self.records[-1:], self.config.market)
-        values: F64 = MEASURES[measure](last)[-1, -1]
+        values: F64 = MEASURES[measure](self.history())[-1, -1]
         return values
 
 
 def draw_parameters(config: Config, seed: int, replication: int) -> tuple[Config, dict[str, float]]:
     """Return the configuration with every uncertain number drawn for a replication, and the draws.
 
-    A draw is addressed by the parameter's own name, so that adding a parameter moves no other.
+    A draw is addressed by the parameter's own name, so that adding a parameter moves no other. A
+    plan's parameters go by the plan's name, whatever its part in the study.
     """
+    roles = {"plan": config.plan.name, "baseline": config.baseline.name}
 
     def draw(path: str) -> float:
-        entity = zlib.crc32(path.encode())
+        role, _, rest = path.partition(".")
+        name = f"plans.{roles[role]}.{rest}" if role in roles else path
+        entity = zlib.crc32(name.encode())
         return float(philox.draw_uniform(entity, 0, philox.PARAMETER, seed, replication))
 
     unknown = uncertain_parameters(config)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from sim.config.market import Market
+from sim.config.rivals import Rival, Rivals
 from sim.kernels.layout import Offer
 from sim.traits import dimensions, start_value
-from sim.types import DIMENSIONS, F32, F64, QUARTERS_PER_YEAR, Channel
+from sim.types import DIMENSIONS, F32, F64, QUARTERS_PER_YEAR, Channel, RivalKind
 
 _FLOOR = 1e-3
+_OUT_OF_REACH = 1e-9
+"""Availability of what is nowhere to be had: small enough that nobody ever buys it."""
 
 
 class Environment(NamedTuple):
@@ -33,10 +37,10 @@ def environment(market: Market, plan_quarter: int) -> Environment:
 class Product:
     """What brands are before anybody acts: arrays of shape (n_brands, n_segments) by name."""
 
-    def __init__(self, market: Market) -> None:
+    def __init__(self, market: Market, rivals: Rivals | None = None) -> None:
         n_segments = len(market.segments)
 
-        def spread(values: list[float]) -> F64:
+        def spread(values: Sequence[float]) -> F64:
             column = np.array(values, dtype=np.float64)[:, None]
             return np.repeat(column, n_segments, axis=1)
 
@@ -47,6 +51,14 @@ class Product:
         self.on_time = spread([b.on_time for b in brands])
         self.dimensions, self.weights = dimensions(market)
         self.start_value = start_value(market)
+        to_come = [
+            rivals is not None and rivals.brands.get(b.name, Rival()).kind is RivalKind.ENTER
+            for b in brands
+        ]
+        self.start_pull = np.log(np.where(spread(to_come), _OUT_OF_REACH, 1.0))
+        """ln availability when residents formed their habits; far below 0 for a brand to come."""
+        self.voice = float(market.word_of_mouth.voice)
+        self.negativity = float(market.learning.negativity)
 
 
 def make_offer(
@@ -82,9 +94,11 @@ def make_offer(
     quality = np.einsum("bds,sd->bs", delivered, product.weights)
     discount = np.clip(channels[:, Channel.DISCOUNT], 0.0, 0.95)
     price = np.maximum(1.0 + channels[:, Channel.PRICE], 0.05)
-    availability = np.clip(1.0 + channels[:, Channel.AVAILABILITY], _FLOOR, None)
+    availability = np.clip(1.0 + channels[:, Channel.AVAILABILITY], _OUT_OF_REACH, None)
     stimulus = channels[:, Channel.STIMULUS]
     courted = np.where(stimulus > 0, stimulus * trust / max(start_trust, _FLOOR), stimulus)
+    voice = product.voice * (1.0 + channels[:, Channel.VOICE])
+    buzz = channels[:, Channel.BUZZ]
     return Offer(
         log_price=_f32(product.log_price + np.log(price) + np.log1p(-discount)),
         promotion=_f32(-np.log1p(-discount)),
@@ -95,9 +109,12 @@ def make_offer(
         stimulus=_f32(np.clip(courted, -1.0, 1.0)),
         awareness=_f32(np.clip(channels[:, Channel.AWARENESS], 0.0, 1.0)),
         order_value=_f32(np.maximum(1.0 + channels[:, Channel.ORDER_VALUE], _FLOOR)),
+        voice=_f32(np.clip(voice, 0.0, 1.0)),
+        buzz=_f32(np.where(buzz < 0, product.negativity * buzz, buzz)),
         reputation=reputation,
         start_value=_f32(product.start_value),
         start_log_price=_f32(product.log_price),
+        start_pull=_f32(product.start_pull),
         rate_factor=np.full(product.weights.shape[0], times.rate_factor, dtype=np.float32),
         attraction_shift=attraction_shift,
     )

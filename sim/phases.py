@@ -2,10 +2,11 @@
 
 1. environment   season, growth, expectations
 2. risks         events of this quarter
-3. brands        rivals move, then the focal brand follows its plan
-4. offer         policies and risks become what customers are offered
-5. customers     occasions, word of mouth, bond, renewal: the compiled loop
-6. observation   measures and money are counted
+3. brands        rivals move, then the focal brand follows its plan: roll-out and levers
+4. service desk  people and machine meet the contacts of the quarter before
+5. offer         policies and risks become what customers are offered
+6. customers     occasions, word of mouth, bond, tiers, warnings, renewal: the compiled loop
+7. observation   measures and money are counted
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 from sim.agents import brands_in_order
 from sim.kernels import layout as at
 from sim.offer import environment, make_offer, next_trust
-from sim.types import Channel
+from sim.types import F64, Channel
 
 if TYPE_CHECKING:
     from sim.model import LoyaltyModel
@@ -47,6 +48,25 @@ def let_brands_act(model: LoyaltyModel) -> None:
     """Rivals first, then the focal brand."""
     for brand in reversed(brands_in_order(model)):
         brand.act()
+    delivered = model.focal_policy.delivered
+    if delivered is None:
+        model.treatment = model.no_treatment()
+    else:
+        model.delivered[model.plan_quarter] = delivered
+        model.treatment = delivered.treatment
+
+
+def staff_desk(model: LoyaltyModel) -> None:
+    """See how many complaints the focal brand answers in time; before the plan, as many as ever."""
+    if model.plan_quarter < 1:
+        return
+    channels = brands_in_order(model)[0].channels + model.risk_hits
+    model.product.on_time[0] = model.desk.on_time(
+        model.records[-1].flow[-1, 0, at.CONTACTS],
+        model.usual_contacts(),
+        channels[Channel.CAPACITY],
+        channels[Channel.AUTOMATION],
+    )
 
 
 def compose_offer(model: LoyaltyModel) -> None:
@@ -54,6 +74,7 @@ def compose_offer(model: LoyaltyModel) -> None:
     brands = brands_in_order(model)
     channels = np.stack([brand.channels for brand in brands])
     channels[0] += model.risk_hits
+    channels[0, Channel.TRUST] += model.risk_hits[Channel.TRUST] * (privacy_concern(model) - 1.0)
     bond = model.config.market.bond
     model.state.trust = next_trust(
         model.state.trust, bond.trust, bond.trust_recovery, channels[:, Channel.TRUST]
@@ -67,6 +88,11 @@ def compose_offer(model: LoyaltyModel) -> None:
         model.state.reputation,
         model.state.attraction_shift,
     )
+
+
+def privacy_concern(model: LoyaltyModel) -> F64:
+    """Return how much each segment minds a breach of its trust, shape (n_segments,)."""
+    return np.array([segment.privacy for segment in model.config.market.segments])
 
 
 def let_customers_live(model: LoyaltyModel) -> None:
@@ -89,6 +115,7 @@ PHASES = (
     Phase("environment", see_environment),
     Phase("risks", meet_risks),
     Phase("brands", let_brands_act),
+    Phase("service desk", staff_desk),
     Phase("offer", compose_offer),
     Phase("customers", let_customers_live),
     Phase("observation", observe),

@@ -17,7 +17,7 @@ from sim.config.study import Config
 from sim.report import headline_figure, write_page
 from sim.report.words import LANGUAGES, Words
 from sim.store import write_run, write_text
-from sim.study import Progress, StudyResult, run_study
+from sim.study import TABLES, Progress, StudyResult, run_study
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -55,7 +55,7 @@ class Result:
     @property
     def cohort(self) -> pd.DataFrame:
         """How many of each quarter's first-time focal buyers buy in the quarters after."""
-        return self.study.cohort
+        return self.study.table("cohort")
 
     def summary(self) -> dict[str, Any]:
         """Return the outcomes with intervals, as in `summary.json`."""
@@ -70,10 +70,8 @@ class Result:
             If the folder cannot be written.
         """
         target = Path(folder)
-        tables = {
-            name: getattr(self.study, name)
-            for name in ("measures", "cash_flow", "outcomes", "cohort", "switching")
-        }
+        tables = {name: self.study.table(name) for name in TABLES}
+        tables["outcomes"] = self.study.outcomes
         documents = {"summary": self.summary(), "manifest": manifest(self.study)}
         write_run(target, tables, documents)
         return target

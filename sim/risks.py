@@ -41,16 +41,25 @@ class RiskRegister:
                 self.until[risk.name] = quarter + risk.duration - 1
                 self.events.append((quarter, risk.name))
             if 1 <= quarter <= self.until[risk.name]:
+                severity = risk.severity * _kept(risk.dampening, strength)
                 for hit in risk.hits:
-                    hits[hit.channel] += risk.severity * hit.size
+                    hits[hit.channel] += severity * hit.size
         return hits
 
     def _strikes(self, risk: Risk, quarter: int, strength: dict[str, float]) -> bool:
         exposed = not risk.needs or strength.get(risk.needs, 0.0) > 0.0
-        kept = 1.0
-        for lever, share in risk.mitigation.items():
-            kept *= 1.0 - share * strength.get(lever, 0.0)
+        kept = _kept(risk.mitigation, strength)
         per_quarter = 1.0 - (1.0 - risk.probability) ** (1.0 / QUARTERS_PER_YEAR)
+        if risk.quarter:
+            per_quarter = risk.probability if quarter == risk.quarter else 0.0
         entity = zlib.crc32(risk.name.encode())
         u = philox.draw_uniform(entity, quarter, philox.RISK, self.seed, self.replication)
         return exposed and u < per_quarter * kept
+
+
+def _kept(shares: dict[str, float], strength: dict[str, float]) -> float:
+    """Return what levers of these strengths leave, each taking its share of what is left."""
+    kept = 1.0
+    for lever, share in shares.items():
+        kept *= 1.0 - share * strength.get(lever, 0.0)
+    return kept

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,8 +26,11 @@ from sim.finance import returns, risk_figures
 from sim.finance.cash_flow import SPEND, cash_flow, customer_scale
 from sim.finance.risk_figures import Spread
 from sim.measures.lifetime_value import focal_lifetime_value, present_lifetime_value
+from sim.measures.membership import tier_table
 from sim.measures.table import MEASURES, measure_table
 from sim.model import LoyaltyModel
+from sim.policies import Decision
+from sim.processes.rollout import planned_schedule
 from sim.types import F64, QUARTERS_PER_YEAR
 
 LEVELS = {
@@ -47,6 +50,20 @@ MONEY = ("npv", "roi", "irr", "payback_quarter", "spend", "incremental_margin")
 """Outcomes of a plan against the baseline."""
 
 OUTCOMES = (*MONEY, *LEVELS, "clv")
+
+TABLES = {
+    "measures": "every measure by quarter, segment and brand",
+    "cash_flow": "money by quarter and component",
+    "cohort": "how many of a quarter's first-time focal buyers buy in later ones, simulated people",
+    "switching": "purchases of the plan's quarters by last and present brand",
+    "levers": "what each lever got, how ready and how strong it was, by quarter and segment",
+    "rollout": "tasks and waves, planned and done, in weeks from the plan's start",
+    "events": "risk events that struck",
+    "without_risks": "the plan's net cash by quarter in the same worlds if no event strikes",
+    "decisions": "what reviews and gates decided",
+    "tiers": "customers by membership tier before and after each quarter",
+}
+"""Tables of a study, each with a row's plan and replication, and what they hold."""
 
 # Worlds of twins are numbered from here, out of reach of any replication.
 TWIN_WORLDS = 1 << 31
@@ -74,11 +91,19 @@ class Task:
 class PlanResult:
     """What one plan gave in one world; tables have no columns for plan and replication yet."""
 
-    measures: pd.DataFrame
-    cash_flow: pd.DataFrame
-    cohort: pd.DataFrame
-    switching: pd.DataFrame
+    tables: dict[str, pd.DataFrame]
+    """By a name in TABLES."""
     outcomes: dict[str, float]
+
+    @property
+    def measures(self) -> pd.DataFrame:
+        """A row per quarter x segment x brand, a column per measure."""
+        return self.tables["measures"]
+
+    @property
+    def cash_flow(self) -> pd.DataFrame:
+        """A row per quarter, money by component."""
+        return self.tables["cash_flow"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,15 +156,9 @@ class StudyResult:
         """Return a row per plan x replication x quarter with money by component, in currency."""
         return self._stack("cash_flow")
 
-    @property
-    def cohort(self) -> pd.DataFrame:
-        """Return how many of each quarter's first-time focal buyers buy in later quarters."""
-        return self._stack("cohort")
-
-    @property
-    def switching(self) -> pd.DataFrame:
-        """Return purchases of the horizon by last and present brand, per plan and replication."""
-        return self._stack("switching")
+    def table(self, name: str) -> pd.DataFrame:
+        """Return one of TABLES over all plans and replications."""
+        return self._stack(name)
 
     @property
     def outcomes(self) -> pd.DataFrame:
@@ -275,11 +294,12 @@ class StudyResult:
             frames = []
             for plan in dict.fromkeys((*self.plans, self.baseline)):
                 for index, replication in enumerate(self.replications):
-                    frame = getattr(replication.plans[plan], name).copy()
+                    frame = replication.plans[plan].tables[name].copy()
                     frame.insert(0, "replication", index)
                     frame.insert(0, "plan", plan)
                     frames.append(frame)
-            self._cache[name] = pd.concat(frames, ignore_index=True)
+            filled = [frame for frame in frames if len(frame)] or frames[:1]
+            self._cache[name] = pd.concat(filled, ignore_index=True)
         stacked: pd.DataFrame = self._cache[name]
         return stacked
 
@@ -314,7 +334,7 @@ def run_study(config: Config, progress: Progress | None = None) -> StudyResult:
     """
     plans = config.plans or (config.plan,)
     _check_names(plans, config.baseline)
-    _check_benchmarks(config)
+    _check_measures(config)
     began = time.perf_counter()
     engine = LocalEngine(config.engine.threads, config.customers)
     done: list[Replication] = []
@@ -369,6 +389,8 @@ def run_replication(config: Config, task: Task, engine: LocalEngine) -> Replicat
         for plan in model.config.plans or (model.config.plan,):
             if plan.name not in results:
                 results[plan.name] = _live_plan(model, plan, engine)
+        if config.risks.register:
+            _live_without_risks(model, results, engine)
     model.release()
     for result in results.values():
         rate = model.config.finance.quarterly_rate
@@ -387,15 +409,36 @@ def _live_plan(burnt_in: LoyaltyModel, plan: Plan, engine: LocalEngine) -> PlanR
     measures = measure_table(history, scale)
     measures["lifetime_value"] = present_lifetime_value(history, *value).ravel()
     clv = focal_lifetime_value(history, *value)
-    result = PlanResult(
-        measures=measures,
-        cash_flow=cash_flow(history, model.records, plan, finance, scale),
-        cohort=_cohort_table(model),
-        switching=_switching_table(model),
-        outcomes={**_levels(measures, model.config), "clv": clv},
-    )
+    tables = {
+        "without_risks": pd.DataFrame(columns=["quarter", "net"]),
+        "measures": measures,
+        "cash_flow": cash_flow(history, model.records, plan, finance, scale),
+        "cohort": _cohort_table(model),
+        "switching": _switching_table(model),
+        "levers": _lever_table(model),
+        "rollout": _rollout_table(model),
+        "events": pd.DataFrame(model.risks.events, columns=["quarter", "risk"]),
+        "decisions": pd.DataFrame(model.focal_policy.decisions, columns=Decision._fields),
+        "tiers": tier_table(model.records, model.config.market, scale),
+    }
+    result = PlanResult(tables, {**_levels(measures, model.config), "clv": clv})
     model.release()
     return result
+
+
+def _live_without_risks(
+    burnt_in: LoyaltyModel, results: dict[str, PlanResult], engine: LocalEngine
+) -> None:
+    """Live each plan once more where nothing goes wrong: what events cost is then no guess."""
+    safe = replace(burnt_in.config, risks=replace(burnt_in.config.risks, register=()))
+    for plan in (safe.baseline, *(safe.plans or (safe.plan,))):
+        model = burnt_in.fork(plan, safe)
+        _step_until(model, safe.quarters + 1, engine)
+        history = model.history()
+        scale = customer_scale(history)
+        flows = cash_flow(history, model.records, plan, safe.finance, scale)
+        results[plan.name].tables["without_risks"] = flows[["quarter", "net"]]
+        model.release()
 
 
 def drift_warnings(measures: pd.DataFrame, focal: str) -> tuple[str, ...]:
@@ -459,12 +502,17 @@ def _check_names(plans: Sequence[Plan], baseline: Plan) -> None:
             )  # fmt: skip
 
 
-def _check_benchmarks(config: Config) -> None:
-    for mark in config.market.benchmarks:
-        if mark.measure not in MEASURES:
-            raise ConfigError(
-                "no such measure", key="market.benchmarks", value=mark.measure, known=MEASURES
-            )
+def _check_measures(config: Config) -> None:
+    asked = [("market.benchmarks", mark.measure) for mark in config.market.benchmarks]
+    for plan in (config.plan, config.baseline, *config.plans):
+        rules = plan.review.rules if plan.review else ()
+        asked += [(f"{plan.name}.review.rules.{rule.name}.when", condition.measure)
+                  for rule in rules for condition in rule.when]  # fmt: skip
+        conditions = plan.gate.conditions if plan.gate else ()
+        asked += [(f"{plan.name}.gate.conditions", condition.measure) for condition in conditions]
+    for key, measure in asked:
+        if measure not in MEASURES:
+            raise ConfigError("no such measure", key=key, value=measure, known=MEASURES)
 
 
 def _levels(measures: pd.DataFrame, config: Config) -> dict[str, float]:
@@ -503,6 +551,31 @@ def _cohort_table(model: LoyaltyModel) -> pd.DataFrame:
         if t >= c
     ]
     return pd.DataFrame(rows, columns=["first_quarter", "age", "buyers"])
+
+
+def _lever_table(model: LoyaltyModel) -> pd.DataFrame:
+    """Return spend, readiness and strength of each lever by quarter and segment."""
+    segments = [segment.name for segment in model.config.market.segments]
+    rows = [
+        (quarter, lever, segment, given.spend[lever], float(ready), given.strength[lever])
+        for quarter, given in model.delivered.items()
+        for lever in given.ready
+        for segment, ready in zip(segments, given.ready[lever], strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["quarter", "lever", "segment", "spend", "ready", "strength"])
+
+
+def _rollout_table(model: LoyaltyModel) -> pd.DataFrame:
+    """Return each task and wave that was begun or planned: weeks planned and weeks lived."""
+    rollout = model.focal_policy.programme.rollout
+    key = ["lever", "item", "kind"]
+    lived = pd.DataFrame(rollout.log, columns=[*key, "start", "finish"])
+    planned = model.planned
+    as_planned = {plan.name: plan for plan in (planned.plan, planned.baseline, *planned.plans)}
+    plan = as_planned.get(model.plan.name, model.plan)
+    schedule = planned_schedule(plan, planned.lever)
+    intended = pd.DataFrame(schedule, columns=[*key, "planned_start", "planned_finish"])
+    return intended.merge(lived, on=key, how="outer")
 
 
 def _switching_table(model: LoyaltyModel) -> pd.DataFrame:

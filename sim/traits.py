@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.config.market import Market
-from sim.kernels.layout import Traits
+from sim.kernels.layout import N_LEVELS, N_TIERS, Traits, Treatment
 from sim.types import DIMENSIONS, F32, F64, QUARTERS_PER_YEAR, MarketKind
 
 _RAREST = 2**31
@@ -18,6 +18,7 @@ _RAREST = 2**31
 def make_traits(market: Market, block_start: NDArray[np.int64]) -> Traits:
     """Return the market as arrays and plain numbers; every distribution must be realised before."""
     segments, talk, survey = market.segments, market.word_of_mouth, market.survey
+    warning = market.warning
     spread, service, learning = market.spread, market.service, market.learning
     subscription = market.kind is MarketKind.SUBSCRIPTION
     weights = {
@@ -51,6 +52,7 @@ def make_traits(market: Market, block_start: NDArray[np.int64]) -> Traits:
         gain_factor=float(learning.gain_factor),
         habit_smoothing=float(learning.habit_smoothing),
         learning=float(learning.rate),
+        first_experience=float(market.journey.first_experience),
         negativity=float(learning.negativity),
         noise=float(learning.noise),
         problem_loss=float(service.loss),
@@ -72,7 +74,6 @@ def make_traits(market: Market, block_start: NDArray[np.int64]) -> Traits:
         leader_stride=min(round(1.0 / talk.leader_share), _RAREST) if talk.leader_share > 0 else 0,
         leader_attention=float(talk.leader_attention),
         leader_weight=float(talk.leader_weight),
-        voice=float(talk.voice),
         reading_awareness=float(talk.awareness),
         reading_value=float(talk.value),
         reading_bond=float(talk.bond),
@@ -86,7 +87,36 @@ def make_traits(market: Market, block_start: NDArray[np.int64]) -> Traits:
         recommend_experience=float(survey.recommend_experience),
         lapse_mask=lapse_mask(market),
         product_lines=float(survey.product_lines),
+        score=_f32(
+            [
+                warning.intercept,
+                warning.overdue,
+                warning.trend,
+                warning.dissatisfaction,
+                warning.complaint,
+                warning.prior,
+            ]
+        ),
+        score_levels=_f32([warning.yellow, warning.red]),
+        lapse_window=market.lapse_window,
         block_start=block_start,
+    )
+
+
+def no_treatment(n_segments: int) -> Treatment:
+    """Return what a company does for single customers that does nothing for any of them."""
+    by_standing = np.zeros((N_TIERS * N_LEVELS, n_segments), dtype=np.float32)
+    return Treatment(
+        pull=by_standing,
+        quality=by_standing,
+        stimulus=by_standing,
+        enrolment=np.zeros(n_segments, dtype=np.float32),
+        tier_from=np.zeros(0, dtype=np.float32),
+        earning=np.zeros(N_TIERS, dtype=np.float32),
+        redemption=0.0,
+        expiry=0.0,
+        coverage=np.zeros(N_LEVELS, dtype=np.float32),
+        money_line=0.0,
     )
 
 

@@ -31,6 +31,41 @@ class RivalKind(Enum):
     """Goes on as today."""
     SCHEDULE = "schedule"
     """Makes stated moves in stated quarters."""
+    REACT = "react"
+    """Answers a loss of share with stated moves, after a lag and for a time."""
+    IMITATE = "imitate"
+    """Copies levers of the focal brand, after a lag and not quite as well."""
+    ENTER = "enter"
+    """Does not exist until a stated quarter, then launches."""
+
+
+class Touchpoint(Enum):
+    """Where along the journey a customer meets the brand."""
+
+    COGNITION = "cognition"
+    FIRST_EXPERIENCE = "first_experience"
+    DECISION = "decision"
+    USE = "use"
+    AFTER_SALES = "after_sales"
+    SHARING = "sharing"
+    UPKEEP = "upkeep"
+
+
+class Warning(IntEnum):
+    """How close a customer seems to leaving, by what the company can see."""
+
+    GREEN = 0
+    YELLOW = 1
+    RED = 2
+
+
+class Against(Enum):
+    """What a measured level is compared with."""
+
+    LEVEL = "level"
+    """Nothing: the level itself."""
+    START = "start"
+    """The level when the plan began, as a relative change."""
 
 
 class Provenance(Enum):
@@ -43,11 +78,12 @@ class Provenance(Enum):
 
 
 class Channel(IntEnum):
-    """What a customer can feel of a lever, a rival's move or a risk; the code is an array index.
+    """What a lever, a rival's move or a risk changes; the code is an array index.
 
     Quality channels are in logit units of perceived value; PROBLEM, ON_TIME, AVAILABILITY,
     AWARENESS and ORDER_VALUE are relative to what is missing or present, PRICE and DISCOUNT to the
-    price.
+    price. Customers do not feel CAPACITY, AUTOMATION, CONSISTENCY and DELAY but what the service
+    desk, the journey and the roll-out make of them.
     """
 
     FUNCTIONAL = 0
@@ -76,8 +112,21 @@ class Channel(IntEnum):
     """Relative change of the value of an order."""
     TRUST = 14
     """Benevolence: privacy and fairness (negative: a breach)."""
+    VOICE = 15
+    """Relative change of the share of buyers who voice an opinion."""
+    BUZZ = 16
+    """Talk of the town: a push to everybody's perceived value; bad news counts more than good."""
+    CAPACITY = 17
+    """Relative change of the number of people at the service desk."""
+    AUTOMATION = 18
+    """Share of the contacts that a machine answers at once."""
+    CONSISTENCY = 19
+    """Share of the differences between touchpoints that is evened out."""
+    DELAY = 20
+    """Relative lengthening of the roll-out tasks that begin."""
 
 
 N_CHANNELS = len(Channel)
+WARNINGS = tuple(Warning)
 DIMENSIONS = (Channel.FUNCTIONAL, Channel.EMOTIONAL, Channel.SOCIAL, Channel.ECONOMIC)
 """The dimensions of delivered quality, in the order of their weights."""

@@ -9,6 +9,7 @@ Which word of an address decides what:
     INCIDENCE 0     number of occasions, voice, attention
     OCCASION k      brand, quality, service, leaving
     READING slot/4  one word per slot
+    ENROLMENT 0     whether a buyer joins, by the quarter of its birth; CARE 0: who gets an offer
     BASKET 0        basket; BASKET 1 + b: whether a resident ever bought brand b
     TASTE 4 j       brands 4 j .. 4 j + 3
     WEIGHTS 0       value, bond, habit, price
@@ -29,7 +30,7 @@ from numba import njit
 
 from sim.kernels import layout as at
 from sim.kernels import philox as address
-from sim.kernels.layout import Columns, Offer, Tally, Traits
+from sim.kernels.layout import Columns, Offer, Tally, Traits, Treatment
 
 HAIR = 1e-5
 EXACT = 1e-9  # where both sides compute in float64
@@ -65,6 +66,7 @@ class World:
 
     traits: Traits
     offer: Offer
+    treatment: Treatment
     quarter: int
     seed: int
     replication: int
@@ -176,8 +178,15 @@ def static_utility(world: World, person: SimpleNamespace) -> list[float]:
         - person.weight_price * float(offer.log_price[b, s])
         + float(offer.pull[b, s])
         + math.log(person.awareness[b])
+        + favour(world, person, b, "pull")
         for b in range(len(person.taste))
     ]
+
+
+def favour(world: World, person: SimpleNamespace, b: int, what: str) -> float:
+    """Return what the focal brand adds for members and for whom it tries to keep."""
+    standing = person.tier * at.N_LEVELS + person.care
+    return float(getattr(world.treatment, what)[standing, person.segment]) if b == 0 else 0.0
 
 
 def loyal_utility(world: World, person: SimpleNamespace, static: list[float]) -> list[float]:
@@ -210,6 +219,14 @@ def live_quarter(columns: Columns, world: World, n_quarters: int) -> Outcome:
         departed=np.zeros((n_segments, n_brands, at.HISTORY_SIZE), np.int64),
         switching=np.zeros((n_segments, n_brands, n_brands), np.int64),
         cohort=np.zeros(n_quarters, np.int64),
+        club=np.zeros((n_segments, at.N_CLUB)),
+        tiers=np.zeros((n_segments, at.N_TIERS, at.N_TIERS), np.int64),
+        tier_revenue=np.zeros((n_segments, at.N_TIERS)),
+        rfm=np.zeros((n_segments, at.N_RFM), np.int64),
+        warned=np.zeros((n_segments, at.N_LEVELS), np.int64),
+        judged=np.zeros((n_segments, at.N_LEVELS, 2), np.int64),
+        lead=np.zeros((n_segments, at.WARNING_QUARTERS + 1), np.int64),
+        losses=np.zeros((n_quarters, n_quarters), np.int64),
     )
     for person in people:
         for table, where, amount in [] if person.hair else person.notes:
@@ -223,7 +240,8 @@ def live_person(
     """Take one person through the quarter and return who holds its place at the end."""
     traits, quarter, s = world.traits, world.quarter, person.segment
     person.bought = [0] * len(person.taste)
-    person.delta, person.left = 0.0, False
+    person.delta, person.left, person.complained, person.paid = 0.0, False, False, 0.0
+    person.knows = [bool(past) for past in person.history]
     if (person.i + quarter) % 4 == 0:
         rho = traits.rate_persistence
         person.rate = move_rate(world, person, person.rate, rho, quarter, address.RATE_DRIFT)
@@ -232,6 +250,7 @@ def live_person(
     listen(world, person, before)
     settle(world, person)
     observe(world, person)
+    keep_relationship(world, person)
     if not person.left:
         return person
     newcomer = SimpleNamespace(
@@ -310,9 +329,15 @@ def buy(world: World, person: SimpleNamespace, b: int, u_quality: float, u_servi
         lost, effort = traits.problem_loss * traits.late_factor, traits.effort[3]
 
     delivered = float(offer.quality[b, s]) - lost + traits.noise * _quantile(u_quality)
-    delta = delivered - person.value[b]
+    delta = delivered + favour(world, person, b, "quality") - person.value[b]
     bad = delta < 0
-    person.value[b] += traits.learning * delta * (traits.negativity if bad else 1.0)
+    share = later = traits.learning * (traits.negativity if bad else 1.0)
+    if not person.knows[b]:
+        share = min(traits.learning * traits.first_experience, 1.0)
+        if bad:  # no lesson goes beyond what was delivered, unless later ones do too
+            share = min(share * traits.negativity, max(later, 1.0))
+    person.knows[b] = True
+    person.value[b] += share * delta
     if bad:
         felt = person.bond[b] + traits.negativity * traits.bond_gain * delta * person.bond[b]
     else:
@@ -328,6 +353,11 @@ def buy(world: World, person: SimpleNamespace, b: int, u_quality: float, u_servi
     order = person.basket * float(offer.order_value[b, s])
     paid, goods = order * math.exp(log_paid), order * math.exp(float(offer.start_log_price[b, s]))
     csat = 10.0 * sigmoid(traits.survey_intercept + traits.survey_slope * delta)
+    if b == 0:
+        person.paid += paid
+        person.complained |= reached
+        person.hair |= abs(10.0 * csat % 1.0 - 0.5) < 10 * HAIR
+        person.satisfaction = min(max(round(10.0 * csat), 1), 100)
     for column, amount in (
         (at.PURCHASES, 1), (at.REVENUE, paid), (at.GOODS, goods), (at.SATISFACTION, csat),
         (at.EFFORT, float(effort)), (at.PROBLEMS, had_problem), (at.CONTACTS, reached),
@@ -349,9 +379,11 @@ def speak(world: World, person: SimpleNamespace) -> None:
     person.heard = (person.opinion_brand, person.opinion_valence)
     person.opinion_brand, person.opinion_valence = NOBODY, 0.0
     u_voice = world.uniforms(person.i, world.quarter, address.INCIDENCE, 0)[1]
-    if not sum(person.bought) or not decide(person, u_voice, traits.voice, EXACT):
-        return
     b, leader = person.last_brand, leads(person.i, s, traits)
+    if not sum(person.bought):
+        return
+    if not decide(person, u_voice, float(world.offer.voice[b, s]), EXACT):
+        return
     person.opinion_brand, person.opinion_valence = b, 127.0 * math.tanh(person.delta)
     negative = decide(person, person.delta, 0.0)
     column = at.NEGATIVE_WEIGHT if negative else at.POSITIVE_WEIGHT
@@ -408,7 +440,9 @@ def settle(world: World, person: SimpleNamespace) -> None:
     """Let stimuli and time act on bond and awareness, and write the activity history."""
     traits, offer, s = world.traits, world.offer, person.segment
     for b, n_bought in enumerate(person.bought):
-        stimulus = float(offer.stimulus[b, s])
+        person.value[b] += float(offer.buzz[b, s])
+        stimulus = float(offer.stimulus[b, s]) + favour(world, person, b, "stimulus")
+        stimulus = min(max(stimulus, -1.0), 1.0)
         pushed = person.bond[b] + stimulus * (1.0 - person.bond[b])
         person.bond[b] = max(pushed, 0.0) * (1.0 - traits.bond_decay)
         floor = float(traits.awareness_floor[b])
@@ -455,6 +489,7 @@ def observe(world: World, person: SimpleNamespace) -> None:
             note(at.CUSTOMER_HABIT, person.habit[b])
             note(at.CUSTOMER_RECOMMEND, recommend)
             note(at.CUSTOMER_LEADERS, leads(person.i, s, traits))
+            note(at.CUSTOMER_PREMIUM, premium(person, b))
     if person.bought[0]:
         if person.first_purchase == -1:
             person.first_purchase = world.quarter
@@ -465,6 +500,122 @@ def observe(world: World, person: SimpleNamespace) -> None:
     person.notes.append(("category", (s, at.LEFT), person.left))
     if person.flags & at.FLAG_BASE and not person.left:
         person.notes.append(("flow", (s, 0, at.BASE_CUSTOMERS), 1))
+
+
+def premium(person: SimpleNamespace, b: int) -> float:
+    """Return the ln(price) that value and bond would bear beyond those of the other brands."""
+
+    def ahead(states: list[float]) -> float:
+        return states[b] - np.mean([x for c, x in enumerate(states) if c != b])
+
+    worth = person.weight_value * ahead(person.value) + person.weight_bond * ahead(person.bond)
+    return worth / max(person.weight_price, 1e-6)
+
+
+# --- what the focal brand keeps of each ----------------------------------------------------------
+
+
+def keep_relationship(world: World, person: SimpleNamespace) -> None:
+    """Judge old warnings, add up spend, let members rise and points run, warn, and sort."""
+    ago = [bool(person.history[0] >> k & 1) for k in range(16)]
+    window = world.traits.lapse_window
+    customer = any(ago[:window])
+    levels = [person.warnings >> 2 * k & 3 for k in range(8)]  # of last quarter, and before
+    judge(world, person, ago, levels)
+    usual = person.trailing_spend / 4.0
+    fall = min(max((usual - person.paid) / usual, -1.0), 1.0) if usual > 0 else 0.0
+    person.trailing_spend += person.paid - usual
+    run_club(world, person, customer)
+    level = warn(world, person, ago, fall) if customer and not person.left else 0
+    person.warnings = sum(x << 2 * k for k, x in enumerate([level, *levels[:7]]))
+    person.care = choose_care(world, person, level)
+    if customer and not person.left:
+        much = not below(person, person.trailing_spend, world.treatment.money_line)
+        code = 4 * any(ago[:2]) + 2 * (sum(ago[:4]) >= 2) + much
+        person.notes.append(("rfm", (person.segment, code), 1))
+        person.notes.append(("club", (person.segment, at.SPEND), person.trailing_spend))
+
+
+def below(person: SimpleNamespace, amount: float, line: float) -> bool:
+    """Return amount < line, money in float32, and note whether that hung on a hair."""
+    return decide(person, amount, line, HAIR * (1.0 + abs(amount)))
+
+
+def judge(world: World, person: SimpleNamespace, ago: list[bool], levels: list[int]) -> None:
+    """See whether somebody is lost, and what the brand had been warned of."""
+    quarter, window, s = world.quarter, world.traits.lapse_window, person.segment
+
+    def lose(last_purchase: int) -> None:
+        first = person.first_purchase
+        if first >= 0:
+            person.notes.append(("losses", (first, last_purchase - first), 1))
+
+    if person.left:
+        if any(ago[:window]):
+            person.notes.append(("judged", (s, levels[0], 1), 1))
+            if person.bought[0]:
+                lose(quarter)
+        return
+    if quarter < window or not any(ago[window : 2 * window]):
+        return
+    lost = not any(ago[:window])
+    person.notes.append(("judged", (s, levels[window - 1], int(lost)), 1))
+    if lost and ago[window]:
+        without_break = [*levels, 0].index(0)
+        person.notes.append(("lead", (s, without_break), 1))
+        lose(quarter - window)
+
+
+def run_club(world: World, person: SimpleNamespace, customer: bool) -> None:
+    """Join, redeem, expire, earn; then rank by trailing spend."""
+    treatment, s = world.treatment, person.segment
+    ladder = treatment.tier_from.tolist()
+    before, buys = person.tier, person.bought[0] > 0
+    used = treatment.redemption * person.points if buys else 0.0
+    gone = treatment.expiry * (person.points - used)
+    earned = float(treatment.earning[before]) * person.paid
+    person.points += earned - used - gone
+    if person.left:
+        gone, person.points = gone + person.points, 0.0
+    member = before > 0
+    if ladder and buys and not member:
+        u = world.uniforms(person.i, person.birth + 1, address.ENROLMENT, 0)[0]
+        member = decide(person, u, float(treatment.enrolment[s]), EXACT)
+    steps = [not below(person, person.trailing_spend, line) for line in ladder]
+    person.tier = max(sum(steps), 1) if ladder and member else 0
+    for column, amount in ((at.ISSUED, earned), (at.REDEEMED, used), (at.EXPIRED, gone),
+                           (at.POINTS, person.points)):  # fmt: skip
+        person.notes.append(("club", (s, column), amount))
+    person.notes.append(("tier_revenue", (s, before), person.paid))
+    if not person.left and (customer or before > 0):
+        person.notes.append(("tiers", (s, before, person.tier), 1))
+
+
+def warn(world: World, person: SimpleNamespace, ago: list[bool], fall: float) -> int:
+    """Return the level of a customer's early warning."""
+    intercept, late, trend, dissatisfied, complaint, prior = world.traits.score.tolist()
+    active = [k for k, yes in enumerate(ago) if yes]
+    rhythm = len(active) / (max(active) - min(active) + 1 + prior)
+    logit = intercept + late * min(active) * rhythm + trend * fall
+    if person.satisfaction:
+        logit += dissatisfied * (100 - person.satisfaction) / 100.0
+    logit += complaint * person.complained
+    score = sigmoid(logit)
+    level = sum(not decide(person, score, float(line)) for line in world.traits.score_levels)
+    person.notes.append(("warned", (person.segment, level), 1))
+    return level
+
+
+def choose_care(world: World, person: SimpleNamespace, level: int) -> int:
+    """Return the level of the offer that a customer will get next quarter."""
+    if level == 0:
+        return 0
+    u = world.uniforms(person.i, world.quarter, address.CARE, 0)[0]
+    if not decide(person, u, float(world.treatment.coverage[level]), EXACT):
+        return 0
+    column = {1: at.CARED_YELLOW, 2: at.CARED_RED}[level]
+    person.notes.append(("club", (person.segment, column), 1))
+    return level
 
 
 # --- who comes -----------------------------------------------------------------------------------
@@ -512,6 +663,7 @@ def arrive(world: World, person: SimpleNamespace, birth: int) -> None:
         person.taste[b]
         + person.weight_value * float(offer.start_value[b, s])
         - person.weight_price * float(offer.start_log_price[b, s])
+        + float(offer.start_pull[b, s])
         for b in brands
     ]
     person.attraction_level = math.log(sum(math.exp(u) for u in usual))
@@ -524,6 +676,8 @@ def arrive(world: World, person: SimpleNamespace, birth: int) -> None:
         [0 for b in brands],
     )
     person.stock, person.flags = 0.0, 0
+    person.trailing_spend, person.points, person.satisfaction = 0.0, 0.0, 0
+    person.tier, person.warnings, person.care = 0, 0, 0
     person.last_brand, person.birth, person.first_purchase = NOBODY, birth, -1
     if resident:
         remember(world, person, shares, tenure)
@@ -547,7 +701,7 @@ def find_tenant(world: World, person: SimpleNamespace, when: int,
         lasts = math.log(u) / math.log1p(-leaving)
         person.hair |= abs(lasts - round(lasts)) < EXACT * lasts
         stay = world.gamma(math.ceil(lasts) - 1, i, when, address.RESIDENCE, tenant + 1) / rate
-        if decide(person, left_to_fill, stay, EXACT):
+        if left_to_fill == 0.0 or decide(person, left_to_fill, stay, EXACT):
             return rate, leaving, left_to_fill
         left_to_fill -= stay
     return rate, leaving, left_to_fill

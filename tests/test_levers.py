@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.config.lever import Cost, Effect, Lever
-from sim.config.market import Brand, Market, Segment
+from sim.config.lever import Cost, Diffusion, Effect, Lever
+from sim.config.market import Brand, Journey, Market, Segment
 from sim.config.plan import Phase, Plan
+from sim.config.rollout import Rollout, Wave
 from sim.errors import ConfigError
-from sim.levers import LeverQuarter, Programme
-from sim.types import N_CHANNELS, Channel
+from sim.levers import LeverQuarter, Programme, Situation
+from sim.types import N_CHANNELS, Channel, Touchpoint
 
 # 1,000 customers: 600 ordinary, 400 young.
 MARKET = Market(
@@ -33,7 +36,7 @@ def run(levers: list[Lever], *phases: Phase, n: int = 6, overhead: float = 0.0):
     """Return what a plan's levers deliver in its first quarters."""
     plan = Plan("p", "p", phases=phases, overhead=overhead)
     programme = Programme(plan, {lever.name: lever for lever in levers}, MARKET)
-    return [programme.advance(quarter) for quarter in range(1, n + 1)]
+    return [programme.advance(Situation(quarter)) for quarter in range(1, n + 1)]
 
 
 def emotional(delivered: LeverQuarter) -> np.ndarray:
@@ -216,9 +219,102 @@ def test_a_plan_spends_what_its_phases_say(drawn, overhead):
 def test_a_programme_keeps_its_own_stock():
     plan = Plan("p", "p", phases=(Phase("one", (1, 1), {"club": 2000.0}),))
     programme = Programme(plan, {"club": lever(carry_over=0.5)}, MARKET)
-    first = programme.advance(1)
+    first = programme.advance(Situation(1))
     kept = first.channels.copy()
-    again = Programme(plan, {"club": lever(carry_over=0.5)}, MARKET).advance(1)
-    programme.advance(2)
+    again = Programme(plan, {"club": lever(carry_over=0.5)}, MARKET).advance(Situation(1))
+    programme.advance(Situation(2))
     np.testing.assert_array_equal(first.channels, kept)
     np.testing.assert_array_equal(again.channels, kept)
+
+
+# --- side effects, spread and waves --------------------------------------------------------------
+
+
+def test_an_effect_is_undone_as_far_as_another_lever_is_there():
+    harm = Effect(Channel.EMOTIONAL, -0.3, without=("people",))
+    machine, people = lever("machine", effects=(harm,)), lever("people", effects=())
+    alone = Phase("one", (1, 1), {"machine": 2000.0})
+    both = Phase("one", (1, 1), {"machine": 2000.0, "people": 6000.0})
+    [harmed] = run([machine, people], alone, n=1)
+    [mended] = run([machine, people], both, n=1)
+    np.testing.assert_allclose(emotional(harmed), -0.15)
+    np.testing.assert_allclose(emotional(mended), -0.15 * (1 - 0.75))  # people: 6 / (6 + 2)
+
+
+def test_trust_is_lost_by_those_who_care_for_privacy():
+    segments = (Segment("ordinary", share=0.6, privacy=0.5), Segment("young", share=0.4, privacy=2))
+    pushy = lever(effects=(Effect(Channel.TRUST, -0.2), Effect(Channel.TRUST, 0.1)))
+    plan = Plan("p", "p", phases=(Phase("one", (1, 1), {"club": 2000.0}),))
+    programme = Programme(plan, {"club": pushy}, replace(MARKET, segments=segments))
+    trust = programme.advance(Situation(1)).channels[Channel.TRUST]
+    np.testing.assert_allclose(trust, 0.5 * np.array([-0.2 * 0.5 + 0.1, -0.2 * 2 + 0.1]))
+
+
+def journey(*effects: Effect, **change) -> LeverQuarter:
+    """Return what one lever at full strength gives in a market whose touchpoints must fit."""
+    market = replace(MARKET, journey=Journey(inconsistency=0.1, **change))
+    plan = Plan("p", "p", phases=(Phase("one", (1, 1), {"club": 2e12}),))
+    [programme] = [Programme(plan, {"club": lever(effects=effects)}, market)]
+    return programme.advance(Situation(1))
+
+
+def test_a_touchpoint_counts_by_its_weight_and_all_of_them_as_stated():
+    everywhere = journey(Effect(Channel.EMOTIONAL, 0.2))
+    np.testing.assert_allclose(emotional(everywhere), 0.2)
+    np.testing.assert_allclose(everywhere.channels[Channel.TRUST], 0.0, atol=1e-12)
+    total = 0.42 + 0.29 + 0.76 + 0.38 + 0.17
+    in_use = journey(Effect(Channel.EMOTIONAL, 0.2, touchpoint=Touchpoint.USE))
+    np.testing.assert_allclose(emotional(in_use), 0.2 * 5 * 0.76 / total)
+    each = [Effect(Channel.EMOTIONAL, 0.2, touchpoint=t) for t in
+            (Touchpoint.COGNITION, Touchpoint.DECISION, Touchpoint.USE, Touchpoint.AFTER_SALES,
+             Touchpoint.SHARING)]  # fmt: skip
+    all_five = journey(*each)
+    np.testing.assert_allclose(emotional(all_five), 5 * 0.2)
+    np.testing.assert_allclose(all_five.channels[Channel.TRUST], 0.0, atol=1e-12)
+
+
+def test_touchpoints_that_do_not_fit_together_cost_trust_unless_they_are_evened_out():
+    share = 0.76 / (0.42 + 0.29 + 0.76 + 0.38 + 0.17)
+    spread = 0.2 * np.sqrt(share * (1 - share))  # of a Bernoulli with that weight
+    torn = journey(Effect(Channel.EMOTIONAL, 0.2, touchpoint=Touchpoint.USE))
+    np.testing.assert_allclose(torn.channels[Channel.TRUST], -0.1 * spread)
+    evened = journey(Effect(Channel.EMOTIONAL, 0.2, touchpoint=Touchpoint.USE),
+                     Effect(Channel.CONSISTENCY, 1.0))  # fmt: skip
+    np.testing.assert_allclose(evened.channels[Channel.TRUST], 0.0, atol=1e-9)
+
+
+def test_a_community_grows_along_an_s_curve():
+    grows = lever(diffusion=Diffusion(innovation=0.02, imitation=0.6), carry_over=1.0)
+    quarters = run([grows], Phase("one", (1, 1), {"club": 2e12}), n=24)
+    size = np.array([emotional(quarter)[0] for quarter in quarters]) / 0.3
+    taken = 0.0
+    for now in size:  # Bass by hand
+        taken += (0.02 + 0.6 * taken) * (1 - taken)
+        assert now == pytest.approx(taken, rel=1e-6)
+    growth = np.diff(size)
+    assert 2 < growth.argmax() < 12
+    assert size[-1] > 0.95
+
+
+def test_waves_bring_a_lever_to_one_segment_after_the_other():
+    waves = (Wave("pilot", segments={"young": 1.0}, quarter=1, weeks=0),
+             Wave("all", share=1.0, segments={"young": 0.0}, quarter=3, weeks=0))  # fmt: skip
+    plan = Plan("p", "p", phases=(Phase("all", (1, 4), {"club": 8000.0}),),
+                rollout=Rollout(waves=waves))  # fmt: skip
+    programme = Programme(plan, {"club": lever()}, MARKET)
+    ready = [programme.advance(Situation(q)).ready["club"].tolist() for q in range(1, 5)]
+    assert ready == [[0, 1], [0, 1], [1, 1], [1, 1]]
+
+
+def test_what_was_stopped_neither_spends_nor_spreads():
+    waves = (Wave("pilot", share=0.2, weeks=0), Wave("rest", share=0.8, quarter=3, weeks=0))
+    plan = Plan("p", "p", phases=(Phase("all", (1, 4), {"club": 8000.0}),), overhead=10.0,
+                rollout=Rollout(waves=waves))  # fmt: skip
+    programme = Programme(plan, {"club": lever()}, MARKET)
+    for quarter in (1, 2):
+        programme.advance(Situation(quarter))
+    assert programme.stop(3) == 4000.0
+    last = programme.advance(Situation(3))
+    np.testing.assert_allclose(last.ready["club"], 0.2)
+    assert money(last) == 0.0
+    assert not last.channels.any()  # nothing carries over here

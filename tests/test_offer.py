@@ -8,15 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.config.market import Brand, DimensionWeights, Market, Quality, Rate, Segment
+from sim.config.rivals import Rival, Rivals
 from sim.offer import Environment, Product, environment, make_offer, next_trust
 from sim.traits import start_value
-from sim.types import N_CHANNELS, Channel
+from sim.types import N_CHANNELS, Channel, RivalKind
 
 QUIET = Environment(1.0, 0.0)
 START_TRUST = 0.8
 PER_BRAND = (
     "log_price", "promotion", "pull", "quality", "problem", "on_time", "stimulus", "awareness",
-    "order_value", "reputation", "start_value", "start_log_price",
+    "order_value", "voice", "buzz", "reputation", "start_value", "start_log_price", "start_pull",
 )  # fmt: skip
 MARKET = Market(
     name="m", title="m", currency="EUR", company_customers=1000, basket=10.0,
@@ -162,3 +163,26 @@ def test_the_times_by_hand():
     assert environment(MARKET, -3).expectation == environment(MARKET, 0).expectation == 0.0
     assert environment(MARKET, 6).expectation == pytest.approx(0.12)
     np.testing.assert_allclose(offer(times=environment(MARKET, 9)).rate_factor, 0.8 * 1.21**2)
+
+
+def test_bad_talk_of_the_town_counts_twice_the_good():
+    """E101: a negative experience shared moves loyalty twice as much as a positive one."""
+    good, bad = offer(buzz=0.1), offer(buzz=-0.1)
+    np.testing.assert_allclose(good.buzz[0], 0.1, rtol=1e-6)
+    np.testing.assert_allclose(bad.buzz[0], -0.1 * MARKET.learning.negativity, rtol=1e-6)
+    assert not good.buzz[1].any()
+
+
+def test_voices_are_a_share():
+    usual = MARKET.word_of_mouth.voice
+    np.testing.assert_allclose(offer(voice=0.5).voice[0], 1.5 * usual, rtol=1e-6)
+    np.testing.assert_array_equal(offer(voice=9.0).voice[0], 1.0)
+    np.testing.assert_array_equal(offer(voice=-2.0).voice[0], 0.0)
+
+
+def test_what_is_nowhere_to_be_had_is_never_bought():
+    assert np.all(offer(availability=-1.0).pull[0] < -20)
+    rivals = Rivals("r", "r", brands={"theirs": Rival(RivalKind.ENTER, quarter=3)})
+    start = Product(MARKET, rivals).start_pull
+    assert np.all(start[0] == 0.0)
+    assert np.all(start[1] < -20)

@@ -17,6 +17,7 @@ from sim.config.study import Config
 from sim.errors import Interrupted
 from sim.model import LoyaltyModel
 from sim.report import write_page
+from sim.report.decisions import gate_verdict
 from sim.report.folder import read_folder
 from sim.report.tables import outcome_rows
 from sim.report.words import Words, verdict
@@ -83,8 +84,10 @@ def show(result: StudyResult, folder: Path, report: Path | None) -> None:
     out = console()
     summary = result.summary()
     words = Words()
-    said = verdict(words, read_folder(folder))
-    out.print(f"\n{said.headline}\n{said.interval}\n")
+    run = read_folder(folder)
+    said = verdict(words, run)
+    gates = [line for plan in run.plans if (line := gate_verdict(words, run, plan))]
+    out.print("", *(line for line in (said.headline, said.interval, *gates) if line), "", sep="\n")
     out.print(_comparison(summary) if "plans" in summary else _single(summary))
     for text in result.warnings:
         out.print(f"Note: {text}")

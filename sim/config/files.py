@@ -11,7 +11,10 @@ import yaml  # type: ignore[import-untyped]
 
 from sim.errors import ConfigError
 
-GROUPS = ("scenario", "market", "rivals", "plan", "risks", "finance", "engine", "report")
+GROUPS = (
+    "scenario", "market", "rivals", "plan", "risks", "finance", "desk", "organisation", "engine",
+    "report",
+)  # fmt: skip
 """What is chosen by a name or by a path to a YAML file, in the order in which help shows it."""
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sim.config.fields import number, numbers
+from sim.config.membership import Membership
+from sim.config.rollout import Task, check_tasks
+from sim.config.warning import SaveOffer
 from sim.errors import ConfigError
-from sim.types import Channel
+from sim.types import Channel, Touchpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,18 @@ class Effect:
     size: float = number(unit="as the channel", low=-10, high=10)
     segments: dict[str, float] = numbers(unit="factor on the size", low=-10, high=10)
     """Factor on the size for a segment; 1 where none is given."""
+    touchpoint: Touchpoint | None = None
+    """Where it is felt; everywhere if not given."""
+    without: tuple[str, ...] = ()
+    """Levers that undo it: it acts as far as the strongest of them is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diffusion:
+    """How a lever spreads among those whom it can reach: Bass (1969)."""
+
+    innovation: float = number(0.03, unit="share per quarter who join of their own", low=0, high=1)
+    imitation: float = number(0.4, unit="share per quarter who follow all others", low=0, high=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +71,31 @@ class Lever:
     reach_by_segment: dict[str, float] = numbers(unit="share of the segment", low=0, high=1)
     cost: Cost = field(default_factory=Cost)
     effects: tuple[Effect, ...] = ()
+    tasks: tuple[Task, ...] = ()
+    """Work that builds it; where there is none, `build_quarters` says how long it takes."""
     needs: tuple[str, ...] = ()
     """Levers that the plan must pay for no later than this one."""
+    excludes: tuple[str, ...] = ()
+    """Levers that the same plan must not pay for."""
     strengthens: dict[str, float] = numbers(unit="relative gain", low=-1, high=10)
     """Relative gain of another lever's effects at this one's full strength; below 0, a loss."""
+    sameness: float = number(
+        0.0, unit="share of the effect lost to a rival's exact copy", low=0, high=1
+    )
+    diffusion: Diffusion | None = None
+    """How its reach grows; at once if not given."""
+    membership: Membership | None = None
+    save_offer: SaveOffer | None = None
     evidence: tuple[str, ...] = ()
     """Rows of the evidence table that the sizes rest on."""
     provenance: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check that tasks can be put in an order, and that no lever is needed and excluded."""
+        check_tasks(self.tasks, "tasks")
+        for name in self.excludes:
+            if name in self.needs:
+                raise ConfigError(
+                    f"lever '{name}' is both needed and excluded", key="excludes", value=name,
+                    allowed="needs and excludes that do not share a lever",
+                )  # fmt: skip

@@ -58,7 +58,9 @@ NAMED = "_named"
 PACKAGES = {"scenario": ("scenario", "_global_"), "baseline": ("plan", "baseline")}
 """Choices that Hydra knows as another group, or at another place, than what is typed."""
 WITH_PROVENANCE = {
-    **dict.fromkeys(("market", "rivals", "plan", "baseline", "risks", "finance"), 1),
+    **dict.fromkeys(
+        ("market", "rivals", "plan", "baseline", "risks", "finance", "desk", "organisation"), 1
+    ),
     **dict.fromkeys(("lever", "plans"), 2),
 }
 """Parts that state a provenance, with the number of names in their path."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sim.config.fields import Uncertain, number
+from sim.config.fields import Uncertain, number, numbers
+from sim.config.warning import EarlyWarning
 from sim.errors import ConfigError
-from sim.types import QUARTERS_PER_YEAR, MarketKind
+from sim.types import QUARTERS_PER_YEAR, MarketKind, Touchpoint
 
 SHARE_TOLERANCE = 1e-6
 MIN_BRANDS = 2  # without a rival there is nothing to choose
@@ -42,6 +43,8 @@ class Brand:
     problem: float = number(0.05, unit="probability per occasion", low=0, high=1)
     on_time: float = number(0.8, unit="share of complaints answered in time", low=0, high=1)
     quality: Quality = field(default_factory=Quality)
+    perks: dict[str, float] = numbers(unit="likeness to the focal brand's, a share", low=0, high=1)
+    """Levers that a rival has already: what is alike holds nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ class Segment:
     share: float = number(unit="share of the market's customers", low=0, high=1)
     rate: float = number(1.0, unit="ratio to the market's purchase rate", low=0.001, high=100)
     basket: float = number(1.0, unit="ratio to the market's order value", low=0.001, high=1000)
+    privacy: float = number(1.0, unit="ratio to the market's concern for privacy", low=0, high=10)
     weights: WeightFactors = field(default_factory=WeightFactors)
     dimensions: DimensionWeights = field(default_factory=DimensionWeights)
 
@@ -229,6 +233,52 @@ class Subscription:
 
 
 @dataclass(frozen=True, slots=True)
+class Journey:
+    """How much each touchpoint weighs, and what it costs if they do not fit together."""
+
+    cognition: float = number(0.42, unit="weight", low=0, high=100)
+    decision: float = number(0.29, unit="weight", low=0, high=100)
+    use: float = number(0.76, unit="weight", low=0, high=100)
+    after_sales: float = number(0.38, unit="weight", low=0, high=100)
+    sharing: float = number(0.17, unit="weight", low=0, high=100)
+    first_experience: float = number(
+        1.0, unit="ratio of what the first purchase of a brand teaches to a later one",
+        low=0, high=20,
+    )  # fmt: skip
+    upkeep: float = number(3.0, unit="contacts per month", low=0, high=100)
+    usual_upkeep: float = number(
+        3.0, unit="contacts per month at which an effect is as stated", low=0.01, high=100
+    )
+    inconsistency: float = number(
+        0.0,
+        unit="trust lost per quarter and logit of difference between touchpoints",
+        low=0,
+        high=1,
+    )
+
+    def __post_init__(self) -> None:
+        """Check that something weighs."""
+        if self.total <= 0:
+            raise ConfigError(
+                "no touchpoint weighs anything", value=self.total, allowed="a weight above 0"
+            )
+
+    @property
+    def total(self) -> float:
+        """Sum of the weights of the touchpoints that every customer passes."""
+        return self.cognition + self.decision + self.use + self.after_sales + self.sharing
+
+    def factor(self, touchpoint: Touchpoint | None) -> float:
+        """Return by how much an effect at a touchpoint counts; 1 for one at all of them."""
+        if touchpoint is None or touchpoint is Touchpoint.FIRST_EXPERIENCE:
+            return 1.0
+        if touchpoint is Touchpoint.UPKEEP:
+            return self.upkeep / self.usual_upkeep
+        n_weighed = 5
+        return float(getattr(self, touchpoint.value)) * n_weighed / self.total
+
+
+@dataclass(frozen=True, slots=True)
 class Benchmark:
     """A published figure that the report sets beside the simulated one, with why they differ."""
 
@@ -266,6 +316,8 @@ class Market:
     word_of_mouth: WordOfMouth = field(default_factory=WordOfMouth)
     survey: Survey = field(default_factory=Survey)
     subscription: Subscription = field(default_factory=Subscription)
+    journey: Journey = field(default_factory=Journey)
+    warning: EarlyWarning = field(default_factory=EarlyWarning)
     benchmarks: tuple[Benchmark, ...] = ()
     provenance: dict[str, str] = field(default_factory=dict)
     """Where each parameter's value comes from: dotted key to "kind: source"."""

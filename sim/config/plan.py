@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from sim.config.fields import Uncertain, number
 from sim.config.market import check_names_differ
+from sim.config.rollout import Rollout
 from sim.errors import ConfigError
+from sim.types import Against
 
 LARGEST_BUDGET = 1e15
 
@@ -54,6 +57,63 @@ class Phase:
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """What a measure of the focal brand must be; at least one of the two bounds is given."""
+
+    measure: str
+    segment: str = "all"
+    against: Against = Against.LEVEL
+    over: str = ""
+    """Segment whose level is the unit: 1.2 of it is 20% above. Empty for the measure's own unit."""
+    at_least: float | None = number(None, unit="as the measure, or relative")
+    at_most: float | None = number(None, unit="as the measure, or relative")
+
+    def __post_init__(self) -> None:
+        """Check that there is a bound."""
+        if self.at_least is None and self.at_most is None:
+            raise ConfigError("has no bound", key="at_least", allowed="at_least or at_most")
+
+    def holds(self, level: float) -> bool:
+        """Return whether a level is within the bounds; one that does not exist is not."""
+        low = -math.inf if self.at_least is None else self.at_least
+        high = math.inf if self.at_most is None else self.at_most
+        return low <= level <= high
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Money that moves between levers in a quarter when all conditions hold."""
+
+    name: str
+    when: tuple[Condition, ...]
+    source: str = ""
+    """Lever that gives; empty to take from all others by their size."""
+    target: str = ""
+    """Lever that gets; empty to save the money."""
+    share: float = number(0.25, unit="share of what the source has left", low=0, high=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Monitor, diagnose, adjust: every so many quarters, rules on measures move what is left."""
+
+    rules: tuple[Rule, ...] = ()
+    every: int = number(1, unit="quarters", low=1, high=40)
+
+    def __post_init__(self) -> None:
+        """Check that names differ."""
+        check_names_differ("rules", [rule.name for rule in self.rules])
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Go or stop: where a condition fails, waves and money that are still to come are cancelled."""
+
+    after: int = number(unit="quarter at whose end it is decided", low=1, high=400)
+    conditions: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What the focal brand does; a plan without phases goes on as today."""
 
@@ -62,6 +122,10 @@ class Plan:
     description: str = ""
     phases: tuple[Phase, ...] = ()
     overhead: float = number(0.0, unit="currency per quarter outside the levers", low=0)
+    rollout: Rollout = field(default_factory=Rollout)
+    """Waves in which the levers reach the customers; all of them at once if none is given."""
+    review: Review | None = None
+    gate: Gate | None = None
     provenance: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -25,12 +25,17 @@ class Risk:
     title: str
     probability: float = number(unit="per year", low=0, high=1)
     severity: float = number(unit="factor on the hits", low=0, high=10)
+    quarter: int = number(
+        0, unit="quarter in which it strikes, if at all; 0 for any, by chance", low=0, high=400
+    )
     duration: int = number(1, unit="quarters", low=1, high=40)
     hits: tuple[Hit, ...] = ()
     needs: str = ""
     """Lever without which the risk does not exist; empty if it always does."""
     mitigation: dict[str, float] = numbers(unit="share of the probability", low=0, high=1)
     """Lever to the share of the probability that it removes at full strength."""
+    dampening: dict[str, float] = numbers(unit="share of the severity", low=0, high=1)
+    """Lever to the share of the severity that it removes at full strength."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,18 @@ class Rival:
 
     kind: RivalKind = RivalKind.HOLD
     moves: tuple[Move, ...] = ()
+    """`schedule`: what it does when. `react`: its answer. `enter`: its launch."""
+    trigger: float = number(
+        0.05, unit="relative fall of its share against the start that calls for an answer",
+        low=0, high=1,
+    )  # fmt: skip
+    lag: int = number(1, unit="quarters from seeing to acting", low=0, high=40)
+    duration: int = number(2, unit="quarters that an answer lasts", low=1, high=40)
+    pause: int = number(2, unit="quarters of rest between answers", low=0, high=40)
+    levers: tuple[str, ...] = ()
+    """`imitate`: levers that it copies; all that the focal brand pays for if empty."""
+    fidelity: float = number(0.6, unit="share of the effect that a copy has", low=0, high=1)
+    quarter: int = number(1, unit="quarter of entry", low=1, high=400)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from sim.config.desk import Desk
 from sim.config.engine import Engine, Report
 from sim.config.fields import number
 from sim.config.finance import Finance
@@ -12,6 +14,7 @@ from sim.config.market import Market
 from sim.config.plan import Plan
 from sim.config.risk import Risks
 from sim.config.rivals import Rivals
+from sim.config.rollout import Organisation, check_rollout, find_circle
 from sim.errors import ConfigError
 
 
@@ -27,6 +30,8 @@ class Config:
     baseline: Plan
     risks: Risks
     finance: Finance
+    desk: Desk
+    organisation: Organisation
     lever: dict[str, Lever]
     story: str = ""
     plans: tuple[Plan, ...] = ()
@@ -46,10 +51,14 @@ class Config:
 
     def __post_init__(self) -> None:
         """Check parts against each other: plans with levers and clock, rivals with brands."""
-        check_plan(self.plan, "plan", self.lever, self.quarters)
-        check_plan(self.baseline, "baseline", self.lever, self.quarters)
-        for plan in self.plans:
-            check_plan(plan, f"plans.{plan.name}", self.lever, self.quarters)
+        check_levers(self.lever)
+        segments = [segment.name for segment in self.market.segments]
+        named = {"plan": self.plan, "baseline": self.baseline}
+        named |= {f"plans.{plan.name}": plan for plan in self.plans}
+        for key, plan in named.items():
+            check_plan(plan, key, self.lever, self.quarters)
+            check_policy(plan, key, segments, self.quarters)
+            check_rollout(plan, self.lever, self.organisation, segments, key)
         if self.burn_in < self.market.lapse_window:
             raise ConfigError(
                 f"{self.burn_in} quarters do not show who is a customer when the plan begins",
@@ -58,19 +67,65 @@ class Config:
                 allowed=f"{self.market.lapse_window} or more, the market's lapse window",
             )
         rivals = [brand.name for brand in self.market.brands[1:]]
-        for name in self.rivals.brands:
-            if name not in rivals:
-                raise ConfigError(
-                    "no such rival in this market", key=f"rivals.brands.{name}", value=name,
-                    known=rivals,
-                )  # fmt: skip
+        for name, rival in self.rivals.brands.items():
+            _check_known(name, rivals, f"rivals.brands.{name}", "no such rival in this market")
+            for lever in rival.levers:
+                _check_known(lever, self.lever, f"rivals.brands.{name}.levers", "no such lever")
         for risk in self.risks.register:
-            for lever in (*risk.mitigation, *filter(None, [risk.needs])):
-                if lever not in self.lever:
-                    raise ConfigError(
-                        "no such lever", key=f"risks.register.{risk.name}", value=lever,
-                        known=self.lever,
-                    )  # fmt: skip
+            for lever in (*risk.mitigation, *risk.dampening, *filter(None, [risk.needs])):
+                _check_known(lever, self.lever, f"risks.register.{risk.name}", "no such lever")
+        for brand in self.market.brands:
+            for lever in brand.perks:
+                _check_known(
+                    lever, self.lever, f"market.brands.{brand.name}.perks", "no such lever"
+                )
+
+
+def _check_known(name: str, known: Iterable[str], key: str, problem: str) -> None:
+    if name not in known:
+        raise ConfigError(problem, key=key, value=name, known=known)
+
+
+def check_levers(levers: dict[str, Lever]) -> None:
+    """Raise ConfigError if levers name levers that do not exist, or need each other in a circle."""
+    for name, lever in levers.items():
+        undone = [other for effect in lever.effects for other in effect.without]
+        named = {"needs": lever.needs, "excludes": lever.excludes,
+                 "strengthens": lever.strengthens, "effects": undone}  # fmt: skip
+        for field_name, others in named.items():
+            for other in others:
+                _check_known(other, levers, f"lever.{name}.{field_name}", "no such lever")
+    circle = find_circle({name: lever.needs for name, lever in levers.items()})
+    if circle:
+        raise ConfigError(
+            f"levers need each other in a circle: {' -> '.join(circle)}",
+            key=f"lever.{circle[0]}.needs", value=list(levers[circle[0]].needs),
+            allowed="needs that can be put in an order",
+        )  # fmt: skip
+
+
+def check_policy(plan: Plan, key: str, segments: Sequence[str], quarters: int) -> None:
+    """Raise ConfigError if a review or gate names levers, segments or quarters it cannot have."""
+    rules = plan.review.rules if plan.review else ()
+    for rule in rules:
+        for lever in filter(None, (rule.source, rule.target)):
+            _check_known(
+                lever, plan.levers, f"{key}.review.rules.{rule.name}",
+                "moves money of a lever that the plan does not pay for",
+            )  # fmt: skip
+    asked = {f"{key}.review.rules.{rule.name}.when": rule.when for rule in rules}
+    if plan.gate is not None:
+        asked[f"{key}.gate.conditions"] = plan.gate.conditions
+        if plan.gate.after >= quarters:
+            raise ConfigError(
+                f"decides after quarter {plan.gate.after}, when nothing is left to decide",
+                key=f"{key}.gate.after", value=plan.gate.after,
+                allowed=f"1 to {quarters - 1}, before the study ends",
+            )  # fmt: skip
+    for where, conditions in asked.items():
+        for condition in conditions:
+            for segment in filter(None, (condition.segment, condition.over)):
+                _check_known(segment, ("all", *segments), where, "no such segment")
 
 
 def check_plan(plan: Plan, key: str, levers: dict[str, Lever], quarters: int) -> None:
@@ -101,3 +156,15 @@ def check_plan(plan: Plan, key: str, levers: dict[str, Lever], quarters: int) ->
                     value=lever,
                     allowed=f"a budget for '{need}' in quarter {wanted} or before",
                 )
+        for other in levers[lever].excludes:
+            if other in plan.levers:
+                raise ConfigError(
+                    f"lever '{lever}' excludes lever '{other}', and the plan pays for both",
+                    key=f"{key}.phases", value=other, allowed="one of the two",
+                )  # fmt: skip
+    clubs = [lever for lever in plan.levers if levers[lever].membership is not None]
+    if len(clubs) > 1:
+        raise ConfigError(
+            f"pays for {len(clubs)} memberships: {', '.join(clubs)}", key=f"{key}.phases",
+            value=clubs, allowed="one lever with a membership",
+        )  # fmt: skip

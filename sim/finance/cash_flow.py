@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
@@ -9,6 +11,7 @@ from sim.config.finance import Finance
 from sim.config.plan import Plan
 from sim.errors import ConfigError
 from sim.kernels import layout as at
+from sim.levers import LeverQuarter
 from sim.measures import behaviour
 from sim.measures.history import History
 from sim.measures.record import Record
@@ -16,8 +19,10 @@ from sim.types import F64, QUARTERS_PER_YEAR
 
 COMPONENTS = (
     "revenue",
+    "membership_fees",
     "cost_of_goods",
     "reward_cost",
+    "save_offer_cost",
     "acquisition_cost",
     "service_cost",
     "lever_capital",
@@ -70,9 +75,13 @@ def cash_flow(
     Notes
     -----
     Goods cost (1 - gross margin) of their usual price, so a discount comes out of the margin.
+
+    Points cost money when they are redeemed. Those outstanding are a debt, `points_liability`,
+    which is in no sum; the part of it that members will redeem is paid off in the last quarter, so
+    that no plan looks good for leaving a debt behind. Partners of a coalition pay their share.
     """
     begun = history.quarters >= 1
-    delivered = [record.delivered for record in records if record.quarter >= 1]
+    delivered = [record.delivered for record in records if record.delivered is not None]
     by_segment = history.flow(at.REVENUE)[begun, :-1, 0] * scale
     goods = history.flow(at.GOODS)[begun, -1, 0] * scale
     people = behaviour.customers(history)[begun, :, 0] * scale
@@ -83,13 +92,16 @@ def cash_flow(
         return np.array([getattr(quarter, name) for quarter in delivered], dtype=np.float64)
 
     members = (of("member_cost") * people[:, :-1]).sum(axis=1)
+    club = club_money(records, delivered, scale)
     table = pd.DataFrame(
         {
             "quarter": history.quarters[begun],
             "phase": [plan.phase_of(int(q)) for q in history.quarters[begun]],
             "revenue": by_segment.sum(axis=1),
+            "membership_fees": club.fees,
             "cost_of_goods": -(1.0 - finance.gross_margin) * goods,
-            "reward_cost": -(of("reward_rate") * by_segment).sum(axis=1),
+            "reward_cost": -(of("reward_rate") * by_segment).sum(axis=1) - club.rewards,
+            "save_offer_cost": -club.rescues,
             "acquisition_cost": -finance.acquisition_cost * newcomers,
             "service_cost": -(
                 finance.keeping_cost / QUARTERS_PER_YEAR * people[:, -1]
@@ -101,4 +113,52 @@ def cash_flow(
         }
     )
     table["net"] = table[list(COMPONENTS)].sum(axis=1)
+    table["points_liability"] = club.liability
     return table
+
+
+class ClubMoney(NamedTuple):
+    """What members and warned customers bring and cost, in currency, shape (n_quarters,) each."""
+
+    fees: F64
+    rewards: F64
+    rescues: F64
+    liability: F64
+
+
+def club_money(records: list[Record], delivered: list[LeverQuarter], scale: float) -> ClubMoney:
+    """Return the money of the membership and of the offers against leaving.
+
+    Parameters
+    ----------
+    records
+        The run as it was recorded; quarters of the plan are taken.
+    delivered
+        What the levers gave in each of them.
+    scale
+        Real customers per simulated one.
+    """
+    lived = [record for record in records if record.quarter >= 1]
+    club = np.stack([record.club[-1] for record in lived]) * scale
+    tiers = np.stack([record.tiers[-1].sum(axis=0) for record in lived]) * scale
+    promises = [quarter.promise for quarter in delivered]
+    own = 1.0 - np.array([promise.partner_share for promise in promises])
+    incentives = np.array([p.incentive @ n for p, n in zip(promises, tiers, strict=True)])
+    points = club[:, at.REDEEMED].copy()
+    points[-1] += club[-1, at.POINTS] * _redeemed_in_the_end(club[-1])
+    levels = np.array([promise.rescue_cost for promise in promises])
+    return ClubMoney(
+        fees=np.array([promise.fee for promise in promises]) * tiers[:, 1:].sum(axis=1),
+        rewards=own * (points + incentives),
+        rescues=(
+            levels[:, at.YELLOW] * club[:, at.CARED_YELLOW]
+            + levels[:, at.RED] * club[:, at.CARED_RED]
+        ),
+        liability=own * club[:, at.POINTS],
+    )
+
+
+def _redeemed_in_the_end(club: F64) -> float:
+    """Return the share of outstanding points that will be redeemed if all goes on as now."""
+    gone = club[at.REDEEMED] + club[at.EXPIRED]
+    return float(club[at.REDEEMED] / gone) if gone > 0 else 0.0

@@ -50,3 +50,15 @@ def learn_value(value, delta, learning, negativity):
     """Return perceived value after a disconfirmation delta (Oliver 1980); bad news counts more."""
     step = learning * delta
     return value + (negativity * step if delta < _ZERO else step)
+
+
+@njit(inline="always")
+def first_lesson(learning, negativity, first_experience):
+    """Return learning and negativity of the first purchase of a brand.
+
+    It teaches `first_experience` times as much as a later one, but no more than there is to learn:
+    bad news must not carry value beyond what was delivered, unless any bad purchase does.
+    """
+    share = min(learning * first_experience, 1.0)
+    most = max(learning * negativity, 1.0)
+    return share, negativity if share * negativity <= most else most / share

@@ -49,6 +49,10 @@ class Lanes(NamedTuple):
     value: F32  # (n_brands, n_lanes)
     bond: F32  # (n_brands, n_lanes)
     habit: F32  # (n_brands, n_lanes)
+    unknown: NDArray[
+        np.int32
+    ]  # (n_brands, n_lanes): 1 until the brand is bought for the first time
+    treated: F32  # quality that the focal brand adds for this customer
     words: NDArray[np.uint32]  # (4, n_lanes): random words of the occasion
     utility: F32  # (n_brands, n_lanes), then odds
     top: F32  # highest utility
@@ -57,6 +61,7 @@ class Lanes(NamedTuple):
     quality: F32  # of the chosen brand, like the next two
     problem: F32
     on_time: F32
+    first: NDArray[np.int32]  # 1: the chosen brand has never been bought before
     its_value: F32  # value of the chosen brand: first before, then after the purchase
     its_bond: F32  # bond to the chosen brand, likewise
     outcome: NDArray[np.int32]  # of the service
@@ -101,6 +106,8 @@ def empty_lanes(n_brands, n_lanes):
         _per_brand(n_brands, n_lanes),
         _per_brand(n_brands, n_lanes),
         _per_brand(n_brands, n_lanes),
+        np.zeros((n_brands, n_lanes), np.int32),
+        _numbers(n_lanes),
         np.zeros((4, n_lanes), np.uint32),
         _per_brand(n_brands, n_lanes),
         _numbers(n_lanes),
@@ -109,6 +116,7 @@ def empty_lanes(n_brands, n_lanes):
         _numbers(n_lanes),
         _numbers(n_lanes),
         _numbers(n_lanes),
+        _integers(n_lanes),
         _numbers(n_lanes),
         _numbers(n_lanes),
         _integers(n_lanes),
@@ -140,6 +148,18 @@ def _put(lane, column, place, n):
 
 
 @njit
+def _take_unknown(lane, history, place, n):
+    for j in range(n):
+        lane[j] = 1 if history[place[j]] == 0 else 0
+
+
+@njit
+def _take_treated(lane, quality, standing, place, n):
+    for j in range(n):
+        lane[j] = quality[standing[place[j]]]
+
+
+@njit
 def _fill(lane, number, first, last):
     for j in range(first, last):
         lane[j] = number
@@ -165,7 +185,7 @@ def order_buyers(occasions, place, n_places):
 
 
 @njit
-def line_up(columns, block, lanes, start, stop):
+def line_up(columns, treatment, block, lanes, s, start, stop):
     """Put the buyers of rows [start, stop) in lanes, most occasions first; return how many."""
     place, planned, customer = lanes.place, lanes.planned, lanes.customer
     n = order_buyers(block.occasions, place, stop - start)
@@ -180,7 +200,9 @@ def line_up(columns, block, lanes, start, stop):
     _take(lanes.weight_habit, columns.weight_habit[start:stop], place, n)
     _take(lanes.leaving_logit, columns.leaving_logit[start:stop], place, n)
     _take(lanes.reference, columns.reference_log_price[start:stop], place, n)
+    _take_treated(lanes.treated, treatment.quality[:, s], block.standing, place, n)
     for b in range(lanes.value.shape[0]):
+        _take_unknown(lanes.unknown[b], columns.history[b, start:stop], place, n)
         _take(lanes.fixed[b], block.fixed[b], place, n)
         _take(lanes.value[b], columns.value[b, start:stop], place, n)
         _take(lanes.bond[b], columns.bond[b, start:stop], place, n)

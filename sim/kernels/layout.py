@@ -56,7 +56,8 @@ GOODS = 25  # purchases at the usual price: what the goods are worth before disc
 BASE_CUSTOMERS = 26  # flagged customers still in the category
 BASE_REVENUE = 27
 BASE_GOODS = 28
-N_FLOWS = 29
+CUSTOMER_PREMIUM = 29  # sum over customers of the ln(price) that value and bond would bear
+N_FLOWS = 30
 
 # Columns of Tally.category, summed over customers within a segment.
 CATEGORY_PURCHASES = 0
@@ -64,6 +65,26 @@ CATEGORY_BUYERS = 1
 LEFT = 2
 ATTRACTION = 3  # sum of inclusive value minus the customer's own level
 N_CATEGORY = 4
+
+# Columns of Tally.club, summed over customers within a segment; money in currency. Focal brand.
+ISSUED = 0  # points, at their value
+REDEEMED = 1
+EXPIRED = 2
+POINTS = 3  # outstanding at the end of the quarter
+CARED_YELLOW = 4  # customers who will get the offer of that level next quarter
+CARED_RED = 5
+SPEND = 6  # trailing yearly spend of the brand's customers
+N_CLUB = 7
+
+# Early warning: levels, two bits of `warnings` per quarter, the last quarter lowest.
+GREEN, YELLOW, RED = 0, 1, 2
+N_LEVELS = 3
+LEVEL_BITS = 2
+LEVEL_MASK = 3
+WARNING_QUARTERS = 8
+
+N_TIERS = 9  # of a membership at most, 0 for who is no member
+N_RFM = 8  # bit 2: bought lately, bit 1: often, bit 0: spends more than most
 
 
 class Columns(NamedTuple):
@@ -86,6 +107,12 @@ class Columns(NamedTuple):
     birth: NDArray[np.int16]
     first_purchase: NDArray[np.int16]
     flags: NDArray[np.uint8]
+    trailing_spend: F32
+    points: F32
+    tier: NDArray[np.uint8]
+    satisfaction: NDArray[np.uint8]
+    warnings: NDArray[np.uint16]
+    care: NDArray[np.uint8]
     taste: F32
     value: F32
     bond: F32
@@ -123,6 +150,7 @@ class Traits(NamedTuple):
     gain_factor: float
     habit_smoothing: float
     learning: float
+    first_experience: float  # ratio of what the first purchase of a brand teaches to a later one
     negativity: float
     noise: float
     problem_loss: float
@@ -137,7 +165,6 @@ class Traits(NamedTuple):
     leader_stride: int  # every leader_stride-th customer of a segment is an opinion leader
     leader_attention: float
     leader_weight: float
-    voice: float
     reading_awareness: float
     reading_value: float
     reading_bond: float
@@ -151,6 +178,9 @@ class Traits(NamedTuple):
     recommend_experience: float
     lapse_mask: int  # bits of the history that make somebody a customer
     product_lines: float
+    score: F32  # (6,): early warning: intercept, overdue, trend, dissatisfaction, complaint, prior
+    score_levels: F32  # (2,): scores from which a customer is yellow, red
+    lapse_window: int  # quarters without purchase that make a lapsed customer
     block_start: NDArray[
         np.int64
     ]  # (n_segments + 1,): customers are stored in blocks of one segment
@@ -168,11 +198,33 @@ class Offer(NamedTuple):
     stimulus: F32  # push to the bond in this quarter
     awareness: F32  # share of the unaware who become aware
     order_value: F32  # factor on the basket
+    voice: F32  # share of buyers who voice an opinion
+    buzz: F32  # push to everybody's perceived value
     reputation: F32  # the value that a newcomer expects
     start_value: F32  # delivered quality under no plan: what the market's own level stands on
     start_log_price: F32
+    start_pull: F32  # ln availability at the start: brands that are to come are out of reach
     rate_factor: F32  # (n_segments,): season x growth
     attraction_shift: F32  # (n_segments,): mean attraction at the end of burn-in
+
+
+class Treatment(NamedTuple):
+    """What the focal brand does for single customers in one quarter.
+
+    A customer's standing is tier x N_LEVELS + care: its rank in the membership, and the level of
+    the offer that it gets against leaving.
+    """
+
+    pull: F32  # (N_TIERS * N_LEVELS, n_segments): logit of choice
+    quality: F32  # likewise: logit of delivered quality
+    stimulus: F32  # likewise: push to the bond
+    enrolment: F32  # (n_segments,): share of customers who join once they buy
+    tier_from: F32  # (n tiers,): trailing yearly spend from which a tier holds, rising; [] for none
+    earning: F32  # (N_TIERS,): points per currency spent
+    redemption: float  # share of the points of a member who buys
+    expiry: float  # share of the points per quarter
+    coverage: F32  # (N_LEVELS,): share of customers at a warning level who will get its offer
+    money_line: float  # trailing yearly spend above which a customer spends more than most
 
 
 class Block(NamedTuple):
@@ -185,7 +237,11 @@ class Block(NamedTuple):
     made: NDArray[np.int32]  # (BLOCK,): purchases made in the category
     delta: F32  # (BLOCK,): disconfirmation of the last purchase
     left: NDArray[np.bool_]  # (BLOCK,): left the category
+    complaints: NDArray[np.int32]  # (BLOCK,): complaints to the focal brand
     voice: NDArray[np.float64]  # (BLOCK,): uniform that decides whether an opinion is voiced
+    standing: NDArray[np.int64]  # (BLOCK,): tier x N_LEVELS + care, as the quarter began
+    spend: NDArray[np.float64]  # (BLOCK,): paid to the focal brand
+    trend: NDArray[np.float64]  # (BLOCK,): relative fall of that spend, -1..1
 
 
 class Tally(NamedTuple):
@@ -197,3 +253,15 @@ class Tally(NamedTuple):
     departed: NDArray[np.int64]  # (n_segments, n_brands, HISTORY_SIZE) those who left this quarter
     switching: NDArray[np.int64]  # (n_segments, n_brands, n_brands) from last brand to this one
     cohort: NDArray[np.int64]  # (n_quarters,): focal buyers this quarter, by first purchase
+    club: NDArray[np.float64]  # (n_segments, N_CLUB)
+    tiers: NDArray[np.int64]  # (n_segments, N_TIERS, N_TIERS): customers by tier before and now
+    tier_revenue: NDArray[np.float64]  # (n_segments, N_TIERS): revenue by tier before
+    rfm: NDArray[np.int64]  # (n_segments, N_RFM): focal customers
+    warned: NDArray[np.int64]  # (n_segments, N_LEVELS): focal customers by level now
+    judged: NDArray[np.int64]  # (n_segments, N_LEVELS, 2): by level a lapse window ago, and if lost
+    lead: NDArray[
+        np.int64
+    ]  # (n_segments, WARNING_QUARTERS + 1): lapsed now, by quarters of warning
+    losses: NDArray[
+        np.int64
+    ]  # (n_quarters, n_quarters): lost focal buyers, first purchase x tenure

@@ -28,6 +28,10 @@ RESIDENCE = 9
 PARAMETER = 10
 RISK = 11
 RESIDENT_DRIFT = 12
+ENROLMENT = 13
+CARE = 14
+ROLLOUT = 15
+DESK = 16
 
 _M0 = np.uint64(0xD2511F53)
 _M1 = np.uint64(0xCD9E8D57)
@@ -217,3 +221,14 @@ def draw_uniform(entity, quarter, purpose, seed, replication):
     """Return the uniform (0, 1) draw at an address, for callers outside the kernels."""
     word, _, _, _ = philox(entity, quarter, purpose, 0, seed, replication)
     return uniform(word)
+
+
+@njit(cache=True)
+def draw_uniforms(entity, quarter, purpose, seed, replication, out):
+    """Fill `out`, shape (n,), with the uniforms of an entity's counters from 0 on.
+
+    The first is `draw_uniform`, so a longer array begins with the shorter one.
+    """
+    for counter in range(len(out)):
+        word, _, _, _ = philox(entity, quarter, purpose, counter, seed, replication)
+        out[counter] = uniform(word)

@@ -24,15 +24,17 @@ _HIGHEST = np.float32(80.0)  # exp(80) is still a float32
 
 @njit(error_model="numpy")
 def plan_occasions(
-    columns, traits, offer, tally, block, lanes, s, start, stop, quarter, seed, replication
-):
+    columns, traits, offer, treatment, tally, block, lanes, s, start, stop, quarter, seed,
+    replication,
+):  # fmt: skip
     """Draw the number of occasions of rows [start, stop), who are all of segment s.
 
     What each brand is worth, as far as it stays all quarter, is left in `block.fixed`.
     """
     n = stop - start
     _draw(lanes.words, n, start, quarter, seed, replication)
-    _hear_offer(columns, offer, block, s, start, n)
+    _find_standing(columns.tier[start:stop], columns.care[start:stop], block.standing, n)
+    _hear_offer(columns, offer, treatment, block, s, start, n)
     _find_attraction(columns, block, lanes, start, n)
     tally.category[s, at.ATTRACTION] += _sum(lanes.attraction, n)
     _prepare(lanes.words[_VOICE], block, n)
@@ -68,7 +70,19 @@ def _worth(fixed, taste, weight_price, awareness, log_price, pull, n):
 
 
 @njit
-def _hear_offer(columns, offer, block, s, start, n):
+def _find_standing(tier, care, standing, n):
+    for j in range(n):
+        standing[j] = np.int64(tier[j]) * at.N_LEVELS + np.int64(care[j])
+
+
+@njit
+def _court(fixed, pull, standing, n):
+    for j in range(n):
+        fixed[j] += pull[standing[j]]
+
+
+@njit
+def _hear_offer(columns, offer, treatment, block, s, start, n):
     """Leave in `fixed` the utility that no purchase of this quarter moves."""
     fixed, taste, awareness = block.fixed, columns.taste, columns.awareness
     weight_price = columns.weight_price[start : start + n]
@@ -78,6 +92,7 @@ def _hear_offer(columns, offer, block, s, start, n):
             fixed[b], taste[b, start : start + n], weight_price,
             awareness[b, start : start + n], log_price[b, s], pull[b, s], n,
         )  # fmt: skip
+    _court(fixed[0], treatment.pull[:, s], block.standing, n)
 
 
 @njit
@@ -108,9 +123,11 @@ def _find_attraction(columns, block, lanes, start, n):
 def _prepare(word, block, n):
     """Open the block's notes: one occasion, nobody bound, nothing bought."""
     occasions, loyal, counts, voice = block.occasions, block.loyal, block.counts, block.voice
+    complaints = block.complaints
     for j in range(n):
         occasions[j] = 1
         loyal[j] = False
+        complaints[j] = 0
         voice[j] = uniform(word[j])
     for b in range(counts.shape[0]):
         for j in range(n):

@@ -5,6 +5,7 @@
     speak, listen    opinions voiced, and those of the quarter before read
     settle           bond, awareness and activity history at the end of the quarter
     record           what the company and an observer of the category can count
+    relate           what the focal brand keeps of each customer: spend, tier, points, warning
     renew            newcomers take the places of those who left
 
 A block (up to 1024 customers of one segment) stays in the second-level cache while every phenomenon
@@ -28,6 +29,7 @@ from sim.kernels.lanes import empty_lanes
 from sim.kernels.layout import NEVER
 from sim.kernels.philox import RATE_DRIFT, READING, philox
 from sim.kernels.plan import plan_occasions
+from sim.kernels.relationship import relate
 from sim.kernels.renewal import (
     QUARTERS_PER_YEAR,
     RESIDENT,
@@ -39,6 +41,8 @@ from sim.kernels.word_of_mouth import is_leader, neighbour
 
 BLOCK = 1024
 _VALENCE_SCALE = 127.0
+_WHOLE = np.float32(1.0)
+_LEAST_WEIGHT = 1e-6  # of a price that somebody does not heed
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -54,8 +58,9 @@ def create_residents(columns, traits, offer, first, last, seed, replication):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def live_quarter(
-    columns, traits, offer, tally, next_brand, next_valence, first, last, quarter, seed, replication
-):
+    columns, traits, offer, treatment, tally, next_brand, next_valence, first, last, quarter, seed,
+    replication,
+):  # fmt: skip
     """Take customers [first, last) through one quarter; add what they did to `tally`.
 
     `next_brand` and `next_valence` receive the opinions that will be read next quarter.
@@ -69,6 +74,10 @@ def live_quarter(
         np.empty(BLOCK, np.int32),
         np.empty(BLOCK, np.float32),
         np.empty(BLOCK, np.bool_),
+        np.empty(BLOCK, np.int32),
+        np.empty(BLOCK, np.float64),
+        np.empty(BLOCK, np.int64),
+        np.empty(BLOCK, np.float64),
         np.empty(BLOCK, np.float64),
     )
     lanes = empty_lanes(n_brands, BLOCK)
@@ -78,15 +87,21 @@ def live_quarter(
         stop = min(start + BLOCK, last, traits.block_start[s + 1])
         _drift_rates(columns, traits, start, stop, quarter, seed, replication)
         plan_occasions(
-            columns, traits, offer, tally, block, lanes, s, start, stop, quarter, seed, replication
-        )
+            columns, traits, offer, treatment, tally, block, lanes, s, start, stop, quarter, seed,
+            replication,
+        )  # fmt: skip
         shop(
-            columns, traits, offer, tally, block, lanes, s, start, stop, quarter, seed, replication
-        )
-        _speak(columns, traits, tally, block, start, stop, next_brand, next_valence)
+            columns, traits, offer, treatment, tally, block, lanes, s, start, stop, quarter, seed,
+            replication,
+        )  # fmt: skip
+        _speak(columns, traits, offer, tally, block, start, stop, next_brand, next_valence)
         _listen(columns, traits, start, stop, seed, replication)
-        _settle(columns, traits, offer, block, start, stop)
+        _settle(columns, traits, offer, treatment, block, start, stop)
         _record(columns, traits, offer, tally, block, start, stop, quarter)
+        relate(
+            columns, traits, offer, treatment, tally, block, s, start, stop, quarter, seed,
+            replication,
+        )  # fmt: skip
         _renew(columns, traits, offer, block, start, stop, quarter, seed, replication)
         start = stop
 
@@ -105,17 +120,18 @@ def _drift_rates(columns, traits, start, stop, quarter, seed, replication):
 
 
 @njit(error_model="numpy")
-def _speak(columns, traits, tally, block, start, stop, next_brand, next_valence):
+def _speak(columns, traits, offer, tally, block, start, stop, next_brand, next_valence):
     """Voice an opinion of the last purchase, to be read by the neighbours next quarter."""
     segment, last_brand, flow = columns.segment, columns.last_brand, tally.flow
     block_start, made, delta, voice = traits.block_start, block.made, block.delta, block.voice
+    voiced = offer.voice
     for i in range(start, stop):
         place, s = i - start, segment[i]
         next_brand[i] = NEVER
         next_valence[i] = 0
-        if made[place] == 0 or voice[place] >= traits.voice:
-            continue
         b = last_brand[i]
+        if made[place] == 0 or voice[place] >= voiced[b, s]:
+            continue
         next_brand[i] = b
         next_valence[i] = np.int8(round(_VALENCE_SCALE * math.tanh(delta[place])))
         leader = is_leader(i, block_start[s], traits.leader_stride)
@@ -161,16 +177,21 @@ def _listen(columns, traits, start, stop, seed, replication):
 
 
 @njit(error_model="numpy")
-def _settle(columns, traits, offer, block, start, stop):
-    """Let the quarter's stimuli and decay act, and write the quarter into the activity history."""
+def _settle(columns, traits, offer, treatment, block, start, stop):
+    """Let the quarter's talk, stimuli and decay act, and write the quarter into the history."""
     segment, bond, awareness = columns.segment, columns.bond, columns.awareness
+    value, buzz, courting, standing = columns.value, offer.buzz, treatment.stimulus, block.standing
     history, floor = columns.history, traits.awareness_floor
     stimulus, reached, counts = offer.stimulus, offer.awareness, block.counts
     kept = 1.0 - traits.awareness_decay
     for b in range(bond.shape[0]):
         for i in range(start, stop):
             s, bought = segment[i], counts[b, i - start] > 0
-            bond[b, i] = end_quarter(bond[b, i], stimulus[b, s], traits.bond_decay)
+            value[b, i] += buzz[b, s]
+            push = stimulus[b, s]
+            if b == 0:
+                push = min(max(push + courting[standing[i - start], s], -_WHOLE), _WHOLE)
+            bond[b, i] = end_quarter(bond[b, i], push, traits.bond_decay)
             known = np.float32(1.0) if bought else awareness[b, i]
             known = floor[b] + (known - floor[b]) * kept
             awareness[b, i] = known + reached[b, s] * (1.0 - known)
@@ -189,6 +210,8 @@ def _record(columns, traits, offer, tally, block, start, stop, quarter):
     living, departed = tally.history, tally.departed
     counts, made, last_delta, left = block.counts, block.made, block.delta, block.left
     basket, order_value = columns.basket, offer.order_value
+    weight_value, weight_bond = columns.weight_value, columns.weight_bond
+    weight_price, each_other = columns.weight_price, 1.0 / (value.shape[0] - 1)
     price, start_price = np.exp(offer.log_price), np.exp(offer.start_log_price)
     window = at.HISTORY_SIZE - 1
     s = segment[start]
@@ -204,6 +227,10 @@ def _record(columns, traits, offer, tally, block, start, stop, quarter):
     for i in range(start, stop):
         place = i - start
         leader = is_leader(i, block_start[s], traits.leader_stride)
+        all_value, all_bond = 0.0, 0.0
+        for b in range(value.shape[0]):
+            all_value += value[b, i]
+            all_bond += bond[b, i]
         for b in range(value.shape[0]):
             past = history[b, i]
             if left[place]:
@@ -241,6 +268,10 @@ def _record(columns, traits, offer, tally, block, start, stop, quarter):
                 flow[s, b, at.CUSTOMER_HABIT] += habit[b, i]
                 flow[s, b, at.CUSTOMER_RECOMMEND] += recommend
                 flow[s, b, at.CUSTOMER_LEADERS] += 1.0 if leader else 0.0
+                liked = value[b, i] - (all_value - value[b, i]) * each_other
+                loved = bond[b, i] - (all_bond - bond[b, i]) * each_other
+                worth = weight_value[i] * liked + weight_bond[i] * loved
+                flow[s, b, at.CUSTOMER_PREMIUM] += worth / max(weight_price[i], _LEAST_WEIGHT)
         if counts[0, place] > 0:
             if first_purchase[i] == NEVER:
                 first_purchase[i] = quarter

@@ -128,6 +128,7 @@ def _attraction_at_start(columns, traits, offer, i, s, share):
             columns.taste[b, i]
             + columns.weight_value[i] * offer.start_value[b, s]
             - columns.weight_price[i] * offer.start_log_price[b, s]
+            + offer.start_pull[b, s]
         )
     level = inclusive_value(share)
     for b in range(n_brands):
@@ -182,6 +183,12 @@ def create_customer(columns, traits, offer, i, birth, seed, replication, share, 
     columns.birth[i] = birth
     columns.first_purchase[i] = NEVER
     columns.flags[i] = 0
+    columns.trailing_spend[i] = 0.0
+    columns.points[i] = 0.0
+    columns.tier[i] = 0
+    columns.satisfaction[i] = 0
+    columns.warnings[i] = 0
+    columns.care[i] = 0
     reference = 0.0
     if resident:
         _grow_habit(columns, traits, i, share, scratch)

@@ -18,6 +18,7 @@ from sim.kernels.experience import (
     LATE,
     NO_PROBLEM,
     SILENT,
+    first_lesson,
     learn_value,
     logistic,
     service_loss,
@@ -29,13 +30,18 @@ from sim.kernels.philox import OCCASION, normal32, philox, uniform
 from sim.kernels.renewal import leaving_probability
 
 _BRAND, _QUALITY, _SERVICE, _LEAVING = 0, 1, 2, 3  # what a word of an occasion decides
+_ANSWER_SCALE = np.float32(10.0)  # CSAT is kept in tenths
+_ZERO = np.float32(0.0)
 _ONE = np.float32(1.0)
 
 
 @njit(error_model="numpy")
-def shop(columns, traits, offer, tally, block, lanes, s, start, stop, quarter, seed, replication):
+def shop(
+    columns, traits, offer, treatment, tally, block, lanes, s, start, stop, quarter, seed,
+    replication,
+):  # fmt: skip
     """Live through the occasions of rows [start, stop), who are all of segment s."""
-    n_buyers = n = line_up(columns, block, lanes, start, stop)
+    n_buyers = n = line_up(columns, treatment, block, lanes, s, start, stop)
     planned = lanes.planned
     most = 0
     for j in range(n):
@@ -63,6 +69,7 @@ def shop(columns, traits, offer, tally, block, lanes, s, start, stop, quarter, s
         )
         _answer(lanes.delta, lanes.satisfaction, traits, m)
         _note(lanes, tally.flow[s], tally.switching[s], block.counts, seen, n)
+        _hear_back(lanes, columns.satisfaction[start:stop], block.complaints, n)
         _move_on(lanes.last, lanes.made, lanes.chosen, m)
         _leave(lanes, traits, m)
     _note_outcomes(tally.flow[s], seen, traits.effort)
@@ -128,12 +135,14 @@ def _meet(lanes, offer, s, n):
     chosen, value, bond = lanes.chosen, lanes.value, lanes.bond
     quality, problem, on_time = lanes.quality, lanes.problem, lanes.on_time
     its_value, its_bond = lanes.its_value, lanes.its_bond
+    unknown, first, treated = lanes.unknown, lanes.first, lanes.treated
     qualities, problems, on_times = offer.quality, offer.problem, offer.on_time
     for j in range(n):
         b = max(chosen[j], 0)
-        quality[j] = qualities[b, s]
+        quality[j] = qualities[b, s] + (treated[j] if b == 0 else _ZERO)
         problem[j] = problems[b, s]
         on_time[j] = on_times[b, s]
+        first[j] = unknown[b, j]
         its_value[j] = value[b, j]
         its_bond[j] = bond[b, j]
 
@@ -165,9 +174,13 @@ def _learn(lanes, traits, n):
     """Let the disconfirmation move value and bond of the brand bought."""
     chosen, delta, its_value, its_bond = lanes.chosen, lanes.delta, lanes.its_value, lanes.its_bond
     learning, negativity = np.float32(traits.learning), np.float32(traits.negativity)
-    gain = np.float32(traits.bond_gain)
+    gain, first, unknown = np.float32(traits.bond_gain), lanes.first, lanes.unknown
+    lesson, weight = first_lesson(traits.learning, traits.negativity, traits.first_experience)
+    lesson, weight = np.float32(lesson), np.float32(weight)
     for j in range(n):
-        its_value[j] = learn_value(its_value[j], delta[j], learning, negativity)
+        taught = lesson if first[j] != 0 else learning
+        weighed = weight if first[j] != 0 else negativity
+        its_value[j] = learn_value(its_value[j], delta[j], taught, weighed)
         its_bond[j] = feel(its_bond[j], delta[j], gain, negativity)
     value, bond = lanes.value, lanes.bond
     for j in range(n):
@@ -175,6 +188,7 @@ def _learn(lanes, traits, n):
         if b != NEVER:
             value[b, j] = its_value[j]
             bond[b, j] = its_bond[j]
+            unknown[b, j] = 0
 
 
 @njit(error_model="numpy")
@@ -222,6 +236,18 @@ def _note(lanes, flow, switching, counts, seen, n):
         counts[b, place[j]] += 1
         if last[j] != NEVER:
             switching[last[j], b] += 1
+
+
+@njit(error_model="numpy")
+def _hear_back(lanes, answers, complaints, n):
+    """Keep what the focal brand hears of its buyers: the last answer, and complaints."""
+    place, chosen = lanes.place, lanes.chosen
+    satisfaction, outcome = lanes.satisfaction, lanes.outcome
+    for j in range(n):
+        if chosen[j] == 0:
+            answer = np.int64(_ANSWER_SCALE * satisfaction[j] + np.float32(0.5))
+            answers[place[j]] = min(max(answer, 1), 100)  # 0 stands for no answer yet
+            complaints[place[j]] += 1 if outcome[j] in (ANSWERED, LATE) else 0
 
 
 @njit(error_model="numpy")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from sim.kernels import layout as at
 from sim.measures.behaviour import buyers
 from sim.measures.history import History, ratio
@@ -52,6 +54,15 @@ def bond(h: History) -> F64:
 def value(h: History) -> F64:
     """Mean over customers of logistic(perceived value), 0..1."""
     return ratio(h.flow(at.CUSTOMER_VALUE), h.flow(at.CUSTOMERS))
+
+
+def price_premium(h: History) -> F64:
+    """Price premium that perceived value and bond would bear, as a share of the usual price.
+
+    exp(mean over customers of the ln(price) that would cost the brand as much choice as its value
+    and bond bring it) - 1: a level for comparing plans, not a price to charge.
+    """
+    return np.exp(ratio(h.flow(at.CUSTOMER_PREMIUM), h.flow(at.CUSTOMERS))) - 1.0
 
 
 def habit(h: History) -> F64:

@@ -91,6 +91,13 @@ def won_back(h: History) -> F64:
     return h.after(1, np.maximum(returned, 0.0))
 
 
+def activity(h: History) -> F64:
+    """Mean over customers of the share of the last four quarters in which they bought, 0..1."""
+    year = range(QUARTERS_PER_YEAR)
+    active = np.stack([h.people(h.customer(0) & h.bought(quarters_ago)) for quarters_ago in year])
+    return h.lived(QUARTERS_PER_YEAR, ratio(active.mean(axis=0), customers(h)))
+
+
 def cross_purchase(h: History) -> F64:
     """Return the expected share of buyers of more than one product line: mean of 1 - K^(1 - n).
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim.config.market import Market
 from sim.kernels.layout import HISTORY_SIZE
 from sim.measures.record import Record
 from sim.traits import lapse_mask
-from sim.types import F64, Mask
+from sim.types import F64, QUARTERS_PER_YEAR, Mask
 
 
 class History:
@@ -39,6 +41,17 @@ class History:
         """Customers of the segment, shape (n_quarters, n_segments + 1, 1)."""
         self.trust = np.stack([record.trust for record in records])
         """Benevolence 0..1, shape as a measure."""
+        self.rfm = _stack([record.rfm for record in records])
+        """Focal customers by RFM class, shape (n_quarters, n_segments + 1, N_RFM)."""
+        self.warned = _stack([record.warned for record in records])
+        """Focal customers by warning level, shape (n_quarters, n_segments + 1, N_LEVELS)."""
+        self.judged = _stack([record.judged for record in records])
+        """Focal customers by the level of a lapse window ago, and whether they are lost since."""
+        self.lead = _stack([record.lead for record in records])
+        """Lapsed in the quarter, by quarters of warning."""
+        self.tiers = _stack([record.tiers for record in records])
+        """People by tier before and now, shape (n_quarters, n_segments + 1, N_TIERS, N_TIERS)."""
+        self._club = _stack([record.club for record in records])
         self._lived = np.array([record.lived for record in records])[:, None, None]
         self._pattern = np.arange(HISTORY_SIZE)
         self._window = lapse_mask(market)
@@ -52,6 +65,25 @@ class History:
         """Return one column of the category's sums, shape (n_quarters, n_segments + 1, 1)."""
         values: F64 = self._category[..., column, None]
         return values
+
+    def club(self, column: int) -> F64:
+        """Return one column of the membership's sums as a measure of the focal brand."""
+        return self.focal(self._club[..., column])
+
+    def focal(self, values: F64) -> F64:
+        """Return what only the company knows as a measure, NaN for all brands but the focal one.
+
+        The values have shape (n_quarters, n_segments + 1).
+        """
+        measure = np.full((*values.shape, len(self.market.brands)), np.nan)
+        measure[..., 0] = values
+        return measure
+
+    def last_year(self, sums: F64) -> F64:
+        """Return sums over the last four quarters, or over as many as there are."""
+        total = sums.cumsum(axis=0)
+        total[QUARTERS_PER_YEAR:] = total[QUARTERS_PER_YEAR:] - total[:-QUARTERS_PER_YEAR]
+        return total
 
     def bought(self, quarters_ago: int) -> Mask:
         """Return a mask over activity histories: bought in the quarter so long ago."""
@@ -74,9 +106,17 @@ class History:
         Nobody's purchases before the run are known, so being a customer then is known only if the
         whole lapse window before it has been lived.
         """
-        needed = quarters_ago + int(self._window).bit_length()
-        known: F64 = np.where(self._lived >= needed, values, np.nan)
+        return self.lived(quarters_ago + int(self._window).bit_length(), values)
+
+    def lived(self, quarters: int, values: F64) -> F64:
+        """Return the values, NaN until so many quarters have been lived."""
+        known: F64 = np.where(self._lived >= quarters, values, np.nan)
         return known
+
+
+def _stack(arrays: Sequence[NDArray[Any]]) -> F64:
+    """Stack the quarters' counts as numbers that can be divided."""
+    return np.stack(arrays).astype(np.float64)
 
 
 def ratio(part: F64, whole: F64) -> F64:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.kernels import layout as at
 from sim.kernels.layout import HISTORY_SIZE, Tally
 from sim.levers import LeverQuarter
 from sim.types import F64
@@ -36,6 +37,27 @@ class Record:
         Shape (n_segments + 1, n_brands, n_brands): purchases by last and present brand.
     cohort
         Shape (n_quarters,): focal buyers by the quarter of their first focal purchase.
+    club
+        Shape (n_segments + 1, N_CLUB): points, offers against leaving and spend, see
+        `kernels.layout`.
+    tiers
+        Shape (n_segments + 1, N_TIERS, N_TIERS): the focal brand's customers and members by tier
+        before and now.
+    tier_revenue
+        Shape (n_segments + 1, N_TIERS): focal revenue by tier before, in currency.
+    rfm
+        Shape (n_segments + 1, N_RFM): focal customers by recency, frequency and money.
+    warned
+        Shape (n_segments + 1, N_LEVELS): focal customers by warning level.
+    judged
+        Shape (n_segments + 1, N_LEVELS, 2): focal customers of a lapse window ago, and those who
+        leave the category now, by the level that they had and by whether they are lost.
+    lead
+        Shape (n_segments + 1, WARNING_QUARTERS + 1): focal customers who have lapsed now, by the
+        quarters for which they had been warned.
+    losses
+        Shape (n_quarters, n_quarters): focal customers lost, by the quarter of their first focal
+        purchase and the quarters from it to the last one.
     trust
         Shape (n_segments + 1, n_brands): benevolence.
     delivered
@@ -52,6 +74,14 @@ class Record:
     history: NDArray[np.int64]
     switching: NDArray[np.int64]
     cohort: NDArray[np.int64]
+    club: F64
+    tiers: NDArray[np.int64]
+    tier_revenue: F64
+    rfm: NDArray[np.int64]
+    warned: NDArray[np.int64]
+    judged: NDArray[np.int64]
+    lead: NDArray[np.int64]
+    losses: NDArray[np.int64]
     trust: F64
     delivered: LeverQuarter | None
     events: tuple[str, ...]
@@ -75,17 +105,27 @@ def age_departed(departed: NDArray[np.int64]) -> NDArray[np.int64]:
     return aged
 
 
-def empty_tally(
-    n_segments: int, n_brands: int, n_quarters: int, n_flows: int, n_category: int
-) -> Tally:
+def empty_tally(n_segments: int, n_brands: int, n_quarters: int) -> Tally:
     """Return a tally of zeros."""
+
+    def counts(*shape: int) -> NDArray[np.int64]:
+        return np.zeros(shape, dtype=np.int64)
+
     return Tally(
-        flow=np.zeros((n_segments, n_brands, n_flows)),
-        category=np.zeros((n_segments, n_category)),
-        history=np.zeros((n_segments, n_brands, HISTORY_SIZE), dtype=np.int64),
-        departed=np.zeros((n_segments, n_brands, HISTORY_SIZE), dtype=np.int64),
-        switching=np.zeros((n_segments, n_brands, n_brands), dtype=np.int64),
-        cohort=np.zeros(n_quarters, dtype=np.int64),
+        flow=np.zeros((n_segments, n_brands, at.N_FLOWS)),
+        category=np.zeros((n_segments, at.N_CATEGORY)),
+        history=counts(n_segments, n_brands, HISTORY_SIZE),
+        departed=counts(n_segments, n_brands, HISTORY_SIZE),
+        switching=counts(n_segments, n_brands, n_brands),
+        cohort=counts(n_quarters),
+        club=np.zeros((n_segments, at.N_CLUB)),
+        tiers=counts(n_segments, at.N_TIERS, at.N_TIERS),
+        tier_revenue=np.zeros((n_segments, at.N_TIERS)),
+        rfm=counts(n_segments, at.N_RFM),
+        warned=counts(n_segments, at.N_LEVELS),
+        judged=counts(n_segments, at.N_LEVELS, 2),
+        lead=counts(n_segments, at.WARNING_QUARTERS + 1),
+        losses=counts(n_quarters, n_quarters),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from sim.measures import attitude, behaviour, loyalty_index
+from sim.measures import attitude, behaviour, early_warning, loyalty_index, membership, rfm
 from sim.measures.history import History
 from sim.types import F64
 
@@ -29,6 +29,7 @@ MEASURES: dict[str, Measure] = {
     "new_buyers": behaviour.new_buyers,
     "won_back": behaviour.won_back,
     "cross_purchase": behaviour.cross_purchase,
+    "activity": behaviour.activity,
     "satisfaction": attitude.satisfaction,
     "effort": attitude.effort,
     "nps": attitude.nps,
@@ -37,9 +38,28 @@ MEASURES: dict[str, Measure] = {
     "trust": attitude.trust,
     "bond": attitude.bond,
     "value": attitude.value,
+    "price_premium": attitude.price_premium,
     "habit": attitude.habit,
     "awareness": attitude.awareness,
     "loyalty_index": loyalty_index.loyalty_index,
+    "rfm_important_value": rfm.important_value,
+    "rfm_important_develop": rfm.important_develop,
+    "rfm_important_keep": rfm.important_keep,
+    "rfm_important_win_back": rfm.important_win_back,
+    "rfm_general_value": rfm.general_value,
+    "rfm_general_develop": rfm.general_develop,
+    "rfm_general_keep": rfm.general_keep,
+    "rfm_general_win_back": rfm.general_win_back,
+    "warned_yellow": early_warning.warned_yellow,
+    "warned_red": early_warning.warned_red,
+    "warning_precision": early_warning.warning_precision,
+    "warning_recall": early_warning.warning_recall,
+    "warning_accuracy": early_warning.warning_accuracy,
+    "warning_lead": early_warning.warning_lead,
+    "members": membership.members,
+    "points": membership.points,
+    "redeemed": membership.redeemed,
+    "expired": membership.expired,
 }
 """Name to measure; its unit and formula stand in the function's docstring."""
 
@@ -65,5 +85,17 @@ def measure_table(history: History, scale: float) -> pd.DataFrame:
     return table.reset_index()
 
 
-COUNTS = ("customers", "buyers", "purchases", "revenue", "new_buyers", "won_back")
+COUNTS = (
+    "customers",
+    "buyers",
+    "purchases",
+    "revenue",
+    "new_buyers",
+    "won_back",
+    *(name for name in MEASURES if name.startswith(("rfm_", "warned_"))),
+    "members",
+    "points",
+    "redeemed",
+    "expired",
+)
 """Measures that grow with the number of simulated customers."""

@@ -59,6 +59,8 @@ SHARES: Final = ("churn_annual", "share", "retention", "repeat_rate", "penetrati
 QUARTERS_BEFORE: Final = 4
 BLOCKS_UP_TO: Final = 160
 LEVELS: Final = (0.1, 0.5, 0.9)
+NEAR_EDGE: Final = 0.9
+"""Place along an axis from which a centred label would leave the picture."""
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -464,7 +466,8 @@ def _mark_zero(ax: Axes, words: Words, edges: F64) -> None:
         ax.set_xlim(min(low, 0), max(high, 0))
         ax.margins(x=0.03)
         ax.plot([0, 0], [0, 1.05 * ax.get_ylim()[1] / 1.22], color=INK, linewidth=1.4, zorder=4)
-        ha = "center"
+        place = (0 - ax.get_xlim()[0]) / np.ptp(ax.get_xlim())
+        ha = "right" if place > NEAR_EDGE else "left" if place < 1 - NEAR_EDGE else "center"
         ax.text(0, 1.08 * ax.get_ylim()[1] / 1.22, words("mark.break_even"), ha=ha, fontsize=12)
         return
     left = low > 0
@@ -678,13 +681,16 @@ def _draw_rank(ax: Axes, y: float, name: str, value: float, *, clear: bool) -> N
 MUTED_BAR: Final = "#b8c0c6"
 CONTAINERS: Final = {"lever", "market", "segments", "brands", "effects", "weights", "size"}
 """Parts of a parameter's path that only say where it stands, not which it is."""
+NESTED: Final = {"tasks", "rollout", "waves", "membership", "tiers", "save_offer", "register"}
+"""The same, unless they are the first part that is told: some levers have such names."""
 
 
-def parameter_label(name: str, room: int = 34) -> str:
+def parameter_label(name: str, room: int = 38) -> str:
     """Turn a path into a label: `lever.privacy.effects.trust.size` is "Privacy, trust"."""
-    parts = [part for part in name.split(".") if part not in CONTAINERS] or [name]
+    told = [part for part in name.split(".") if part not in CONTAINERS] or [name]
+    parts = told[:1] + [part for part in told[1:] if part not in NESTED]
     text = ", ".join([readable(parts[0]), *(part.replace("_", " ") for part in parts[1:])])
-    return text if len(text) <= room else f"…{text[-room:].lstrip(' ,')}"
+    return text if len(text) <= room else f"…{text[-room:].partition(' ')[2]}"
 
 
 # ------------------------------------------------------------------ one picture of a result

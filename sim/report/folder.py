@@ -1,14 +1,15 @@
 """The files of one finished run, read once and asked in the words of a report.
 
 A report never sees a model: everything it says comes from `summary.json`, `manifest.json`,
-`outcomes.parquet`, `measures.parquet` and `cash_flow.parquet`.
+`outcomes.parquet`, `measures.parquet` and `cash_flow.parquet`, and from the tables of EXTRA where
+the run has them: folders of older runs do not.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ import numpy as np
 import pandas as pd
 
 from sim.errors import StoreError
+from sim.types import F64
 
 CASH_COSTS = (
     "cost_of_goods",
     "reward_cost",
+    "save_offer_cost",
     "acquisition_cost",
     "service_cost",
     "lever_capital",
@@ -27,6 +30,8 @@ CASH_COSTS = (
     "staff",
 )
 """Signed cost columns of the cash flow, in the order of an income statement."""
+EXTRA = ("rollout", "events", "without_risks", "decisions", "levers", "tiers")
+"""Tables that a folder may lack; they are then empty, without columns."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,18 @@ class RunFolder:
     outcomes: pd.DataFrame
     measures: pd.DataFrame
     cash_flow: pd.DataFrame
+    rollout: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """What was built and brought out when, in weeks from the plan's start; empty if nothing was."""
+    events: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Risk events by quarter; without columns in a folder that does not tell them."""
+    without_risks: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Net cash of every plan in the same futures if no event strikes; empty without a register."""
+    decisions: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """What reviews and gates decided, a row each time; empty if no plan has either."""
+    levers: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """How ready each lever was, by quarter and segment."""
+    tiers: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Moves between tiers of the membership, 0 for who is no member; empty if there is none."""
 
     @property
     def is_comparison(self) -> bool:
@@ -159,6 +176,25 @@ class RunFolder:
             for phase in self.definition(plan).get("phases") or []
         ]
 
+    def paid_levers(self, plan: str) -> dict[str, Mapping[str, Any]]:
+        """Return the configuration of the levers that a plan pays for, by name."""
+        known = self._part("lever")
+        paid = dict.fromkeys(name for phase in self.phases(plan) for name in phase.spend)
+        return {name: known[name] for name in paid if isinstance(known.get(name), Mapping)}
+
+    @property
+    def risks(self) -> list[Mapping[str, Any]]:
+        """Rows of the risk register, as configured."""
+        found = self._part("risks").get("register") or []
+        return [risk for risk in found if isinstance(risk, Mapping)]
+
+    def event_counts(self, plan: str, risk: str) -> pd.Series[float]:
+        """Return how often a risk struck within the horizon, a value per replication."""
+        worlds = self.replicated(plan, "npv").index
+        rows = self.events[(self.events["plan"] == plan) & (self.events["risk"] == risk)]
+        counts = rows[rows["quarter"] >= 1].groupby("replication").size()
+        return counts.reindex(worlds, fill_value=0).astype(float)
+
     def replicated(self, plan: str, outcome: str) -> pd.Series[float]:
         """Return one outcome of a plan, a value per replication (missing ones as NaN)."""
         rows = self.outcomes[self.outcomes["plan"] == plan]
@@ -181,17 +217,44 @@ class RunFolder:
 
     def average(self, plan: str, measure: str, segment: str = "all") -> float:
         """Return a measure of the focal brand in the last quarter, averaged over replications."""
-        last = self.levels(plan, measure, segment).loc[self.quarters]
-        return float(np.nanmean(last.to_numpy(dtype=float)))
+        last = self.levels(plan, measure, segment).loc[self.quarters].to_numpy(dtype=float)
+        known = last[~np.isnan(last)]
+        return float(known.mean()) if len(known) else float("nan")
 
     def incremental(self, plan: str, column: str = "net") -> pd.DataFrame:
         """Return plan minus baseline of a cash-flow column: quarters x replications."""
-        return self._cash(plan, column) - self._cash(self.baseline, column)
+        return self.cash(plan, column) - self.cash(self.baseline, column)
 
-    def _cash(self, plan: str, column: str) -> pd.DataFrame:
-        rows = self.cash_flow[self.cash_flow["plan"] == plan]
-        grouped = rows.groupby(["quarter", "replication"], observed=True)[column]
-        return grouped.mean().unstack("replication").astype(float)
+    def cash(self, plan: str, column: str) -> pd.DataFrame:
+        """Return a cash-flow column of a plan itself: quarters x replications; 0 if not told."""
+        return _by_quarter(self.cash_flow, plan, column)
+
+    def harm(self, plan: str) -> pd.Series[float] | None:
+        """Return what all risk events together do to a plan's discounted net cash.
+
+        Returns
+        -------
+        Series or None
+            A value per replication, in currency: the plan as it was lived less the plan in the
+            same future without any event. Exactly 0 where nothing struck; None if not told.
+        """
+        if self.without_risks.empty or plan not in set(self.without_risks["plan"]):
+            return None
+        change = self.cash(plan, "net") - _by_quarter(self.without_risks, plan, "net")
+        return change.mul(self._discount(change), axis=0).sum()
+
+    def stopped(self, plan: str) -> set[int]:
+        """Return the replications in which a plan's gate said stop."""
+        if self.decisions.empty:
+            return set()
+        rows = self.decisions[self.decisions["plan"] == plan]
+        stop = (rows["kind"] == "gate") & (rows["name"] == "stop")
+        return {int(replication) for replication in rows.loc[stop, "replication"]}
+
+    def _discount(self, cash: pd.DataFrame) -> F64:
+        quarter = cash.index.to_numpy(dtype=float)
+        factors: F64 = (1.0 + self.discount_rate) ** ((1.0 - quarter) / 4.0)
+        return factors
 
     def cumulative_cash(self, plan: str) -> pd.DataFrame:
         """Return the discounted incremental cash flow, added up from quarter 1.
@@ -201,8 +264,7 @@ class RunFolder:
         Quarter 1 is not discounted: quarter t is divided by (1 + annual rate)^((t - 1) / 4).
         """
         net = self.incremental(plan)
-        factors = (1.0 + self.discount_rate) ** ((1.0 - net.index.to_numpy(dtype=float)) / 4.0)
-        return net.mul(factors, axis=0).cumsum()
+        return net.mul(self._discount(net), axis=0).cumsum()
 
     def payback_on_average(self, plan: str) -> int | None:
         """Return the quarter from which the average cumulative cash flow stays positive.
@@ -216,6 +278,13 @@ class RunFolder:
         if not below.any() or below.iloc[-1]:
             return None
         return int(below.index[below].max()) + 1
+
+
+def _by_quarter(table: pd.DataFrame, plan: str, column: str) -> pd.DataFrame:
+    rows = table[table["plan"] == plan]
+    values = rows[column] if column in rows else pd.Series(0.0, index=rows.index)
+    grouped = values.groupby([rows["quarter"], rows["replication"]], observed=True)
+    return grouped.mean().unstack("replication").astype(float)
 
 
 def _members(plans: object) -> list[Any]:
@@ -240,9 +309,14 @@ def read_folder(path: Path) -> RunFolder:
             outcomes=pd.read_parquet(path / "outcomes.parquet"),
             measures=pd.read_parquet(path / "measures.parquet"),
             cash_flow=pd.read_parquet(path / "cash_flow.parquet"),
+            **{name: _read_if_there(path / f"{name}.parquet") for name in EXTRA},
         )
     except (OSError, ValueError) as error:
         raise StoreError(f"{path} is not the folder of a finished run: {error}") from error
+
+
+def _read_if_there(path: Path) -> pd.DataFrame:
+    return pd.read_parquet(path) if path.exists() else pd.DataFrame()
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from sim.errors import StoreError
-from sim.report import figures, tables
+from sim.report import decisions, early_warning, figures, membership, risk_register, rollout, tables
 from sim.report.folder import RunFolder, read_folder
 from sim.report.numbers import DASH, known, money_unit, percent, plain
 from sim.report.words import (
@@ -20,6 +20,7 @@ from sim.report.words import (
     Words,
     movement,
     plan_title,
+    readable,
     two_layers,
     verdict,
 )
@@ -87,6 +88,12 @@ def _common(words: Words, run: RunFolder) -> dict[str, Any]:
         "facts": _facts(words, run),
         "verdict": verdict(words, run),
         "trends": [_trend(words, run, measure) for measure in TRENDS],
+        "rollout": _rollout(words, run),
+        "decisions": _decisions(words, run),
+        "risks": _risks(words, run),
+        "warning": _early_warning(words, run),
+        "tiers": _tiers(words, run),
+        "quarters": run.quarters,
         "provenance": tables.provenance_parts(words, run),
         "parameters": tables.parameter_rows(words, run),
         "rests_lead": _rests_lead(words, run),
@@ -108,11 +115,11 @@ def _single(words: Words, run: RunFolder) -> dict[str, Any]:
         "money_pictures": [_cash(words, run), _npv(words, run)],
         "spend": tables.spend_by_phase(words, run),
         "segments": tables.segment_rows(words, run),
-        "quarters": run.quarters,
         "sure_lead": two_layers(words, run.difference(plan, "npv")),
         "sure_pictures": _sure(words, run),
         "cash_rows": tables.cash_rows(run),
-        "cash_columns": [words(key) for key in tables.CASH_COLUMNS],
+        "cash_columns": [words(key) for key in (*tables.CASH_COLUMNS, *_points(run))],
+        "cash_caption": words("caption.points") if _points(run) else "",
         "cash_unit": tables.cash_unit(run, plan).name,
     }
 
@@ -264,6 +271,124 @@ def _sure(words: Words, run: RunFolder) -> list[Picture]:
         texts = (words("figure.ranks"), words("figure.ranks.unit"), words("caption.ranks"))
         pictures.append(_picture(ranks, "ranks", alt, *texts))
     return pictures
+
+
+def _rollout(words: Words, run: RunFolder) -> dict[str, Any] | None:
+    """Return the roll-out of the best plan that has one."""
+    plan = rollout.plan_shown(run)
+    if plan is None:
+        return None
+    picture = _picture(
+        rollout.gantt(words, run, plan),
+        "gantt",
+        words("alt.gantt", plan=plan_title(run, plan), ends=rollout.ends(words, run, plan)),
+        words("figure.gantt"),
+        words("figure.gantt.unit", plan=plan_title(run, plan)),
+        "",
+    )
+    kinds = dict.fromkeys(bar.kind for bar in rollout.bars(run, plan))
+    key = [(words(f"rollout.key.{kind}"), rollout.TONES[kind]) for kind in sorted(kinds)]
+    return {
+        "lead": rollout.lead(words, run, plan),
+        "caption": " ".join(words(key) for key in _gantt_captions(run, plan)),
+        "ready": _ready(words, run, plan),
+        "key": [(words("rollout.key.planned"), rollout.PLANNED), *key],
+        "picture": picture,
+    }
+
+
+def _gantt_captions(run: RunFolder, plan: str) -> tuple[str, ...]:
+    stopped = any(bar.stopped for bar in rollout.bars(run, plan))
+    return ("caption.gantt", "caption.gantt.gate") if stopped else ("caption.gantt",)
+
+
+def _ready(words: Words, run: RunFolder, plan: str) -> Picture | None:
+    """Return the picture of how ready the levers are, where the run tells it."""
+    table = rollout.readiness(run, plan)
+    if table.empty:
+        return None
+    ends = [
+        words("alt.end", plan=readable(str(lever)), value=percent(float(ready), 0))
+        for lever, ready in table.iloc[:, -1].items()
+    ]
+    return _picture(
+        rollout.ready_strip(words, run, plan),
+        "ready",
+        words("alt.ready", ends=", ".join(ends)),
+        words("figure.ready"),
+        words("figure.ready.unit", plan=plan_title(run, plan)),
+        words("caption.ready"),
+    )
+
+
+def _decisions(words: Words, run: RunFolder) -> dict[str, Any] | None:
+    """Return what gates and reviews decided: in full for one plan, a line each for several."""
+    plans = decisions.plans_that_decide(run)
+    if not plans:
+        return None
+    if run.is_comparison:
+        lines = [(plan_title(run, plan), decisions.line(words, run, plan)) for plan in plans]
+        return {"title": decisions.title(words, run), "lines": lines}
+    plan = plans[0]
+    rules = decisions.rule_rows(words, run, plan)
+    return {
+        "title": decisions.title(words, run),
+        "gate": decisions.gate_lead(words, run, plan),
+        "review": decisions.review_lead(words, run, plan) if rules else "",
+        "rules": rules,
+        "unit": decisions.review_unit(run, plan).name if rules else "",
+    }
+
+
+def _points(run: RunFolder) -> tuple[str, ...]:
+    return ("column.points",) if tables.owes_points(run) else ()
+
+
+def _risks(words: Words, run: RunFolder) -> dict[str, Any] | None:
+    """Return the risk table and, where costs are known, its picture."""
+    table = risk_register.risk_table(words, run)
+    if table is None:
+        return None
+    best = plan_title(run, run.plans[0])
+    costed = bool(table.totals)
+    head = "section.risks.compare" if run.is_comparison else "section.risks.lead"
+    texts = {"unit": table.unit.name, "quarters": run.quarters}
+    drawn = risk_register.risk_map(words, run, table.unit)
+    picture = drawn and _picture(
+        drawn,
+        "risks",
+        risk_register.map_ends(words, run, table.unit),
+        words("figure.risk_map"),
+        words("figure.risk_map.unit", unit=table.unit.name, plan=best),
+        words("caption.risk_map"),
+    )
+    return {
+        "costed": costed,
+        "total": risk_register.lead(words, run),
+        "lead": words(head if costed else "section.risks.bare", **texts),
+        "rows": table.rows,
+        "totals": table.totals,
+        "picture": picture,
+        "caption": words(
+            "caption.risks" if costed else "caption.risks.bare",
+            quarters=run.quarters,
+            enough=risk_register.ENOUGH,
+        ),
+    }
+
+
+def _early_warning(words: Words, run: RunFolder) -> dict[str, Any] | None:
+    """Return the table of the early warning, of the plans that answer it."""
+    rows = early_warning.warning_rows(words, run)
+    plans = early_warning.plans_that_save(run)
+    return {"plans": [plan_title(run, plan) for plan in plans], "rows": rows} if rows else None
+
+
+def _tiers(words: Words, run: RunFolder) -> dict[str, Any] | None:
+    """Return the tiers of the best plan that has members."""
+    rows = membership.tier_rows(words, run)
+    plan = membership.plan_with_tiers(run)
+    return {"plan": plan_title(run, plan), "rows": rows} if plan else None
 
 
 def _customers_lead(words: Words, run: RunFolder) -> str:

@@ -665,11 +665,13 @@ class CashRow:
 
 
 CASH_PARTS: Final = {
-    "column.extra_revenue": ("revenue",),
+    "column.extra_revenue": ("revenue", "membership_fees"),
     "column.cost_of_goods": ("cost_of_goods",),
-    "column.rewards": ("reward_cost", "acquisition_cost", "service_cost"),
+    "column.rewards": ("reward_cost", "save_offer_cost", "acquisition_cost", "service_cost"),
     "column.programme": ("lever_capital", "lever_running", "staff"),
 }
+CASH_LINES: Final = ("revenue", "membership_fees", *CASH_COSTS)
+"""Columns of the cash flow that sum to its net."""
 CASH_COLUMNS: Final = (
     *CASH_PARTS,
     "column.net",
@@ -682,13 +684,16 @@ CASH_COLUMNS: Final = (
 
 def cash_unit(folder: RunFolder, plan: str) -> MoneyUnit:
     """Choose the unit of the cash-flow table."""
-    sizes = [folder.incremental(plan, column).mean(axis=1) for column in ("revenue", *CASH_COSTS)]
+    sizes = [folder.incremental(plan, column).mean(axis=1) for column in CASH_LINES]
     largest = max(float(size.abs().max()) for size in sizes)
     return money_unit([largest], folder.currency, extra=1)
 
 
 def cash_rows(folder: RunFolder) -> list[CashRow]:
-    """Return the incremental cash flow of a run by quarter, not discounted."""
+    """Return the incremental cash flow of a run by quarter, not discounted.
+
+    Where the plan's members hold points, a last column tells what those are worth under the plan.
+    """
     plan = folder.plans[0]
     unit, net = cash_unit(folder, plan), folder.incremental(plan)
     columns = [
@@ -697,6 +702,8 @@ def cash_rows(folder: RunFolder) -> list[CashRow]:
     ]
     columns += [net.mean(axis=1), *(net.quantile(q, axis=1) for q in (0.1, 0.5, 0.9))]
     columns.append(net.mean(axis=1).cumsum())
+    if owes_points(folder):
+        columns.append(folder.cash(plan, "points_liability").mean(axis=1))
     return [
         CashRow(
             int(quarter),
@@ -705,6 +712,11 @@ def cash_rows(folder: RunFolder) -> list[CashRow]:
         )
         for quarter in net.index
     ]
+
+
+def owes_points(folder: RunFolder) -> bool:
+    """Return whether members hold points under the plan."""
+    return bool(folder.cash(folder.plans[0], "points_liability").to_numpy().any())
 
 
 def phase_of(folder: RunFolder, quarter: int) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import types
 import typing
+from dataclasses import replace
 from enum import Enum
 
 import pytest
@@ -30,8 +32,10 @@ from sim.config.finance import Finance
 from sim.config.lever import Cost, Effect, Lever
 from sim.config.load import load
 from sim.config.market import Market, Quality, Rate, Segment
+from sim.config.membership import Membership, Tier
 from sim.config.plan import Phase, Plan
 from sim.config.rivals import Move, Rivals
+from sim.config.rollout import Task
 from sim.config.study import Config
 from sim.errors import ConfigError
 from sim.types import Channel, MarketKind, Provenance
@@ -69,6 +73,8 @@ def numbers(low, high):
 
 def values(hint, metadata):
     kind, args = typing.get_origin(hint) or hint, typing.get_args(hint)
+    if kind is types.UnionType:
+        return st.none() | values(args[0], metadata)
     limits = building._limits(metadata)
     if dataclasses.is_dataclass(kind):
         return instances(kind)
@@ -98,6 +104,17 @@ def instances(cls):
     }
     if cls is Cost:  # what is booked as capital and as staff may not exceed what is spent
         parts |= dict.fromkeys(("capital_share", "staff_share"), st.floats(0, 0.5))
+    if cls is Lever:  # what is needed is not excluded, and tasks are known by their names
+        parts["excludes"] = st.just(())
+        parts["tasks"] = st.lists(instances(Task), max_size=3, unique_by=lambda task: task.name)
+        parts["tasks"] = parts["tasks"].map(tuple)
+    if cls is Task:
+        parts["needs"] = st.just(())
+    if cls is Membership:  # tiers in order
+        tier = values(Tier, {})
+        parts["tiers"] = st.lists(tier, min_size=1, max_size=4, unique_by=lambda t: t.name).map(
+            lambda tiers: tuple(replace(t, spend=10.0 * k) for k, t in enumerate(tiers))
+        )
     return st.builds(cls, **parts)
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from sim.config.finance import Finance
 from sim.config.lever import Cost, Effect, Lever
 from sim.config.load import load
+from sim.config.membership import Membership, Tier
 from sim.config.plan import Phase, Plan
 from sim.config.study import Config
+from sim.config.warning import Rescue, SaveOffer
 from sim.errors import ConfigError
 from sim.finance.cash_flow import COMPONENTS, SPEND, cash_flow, customer_scale
 from sim.kernels import layout as at
@@ -112,7 +115,7 @@ def test_components_sum_to_net(burnt_in, plan):
     table, _, _ = live(burnt_in, plan)
     by_hand = [sum(row[name] for name in COMPONENTS) for _, row in table.iterrows()]
     np.testing.assert_allclose(table["net"], by_hand)
-    assert set(table.columns) == {"quarter", "phase", "net", *COMPONENTS}
+    assert set(table.columns) == {"quarter", "phase", "net", "points_liability", *COMPONENTS}
 
 
 def test_a_discount_comes_out_of_the_margin(burnt_in):
@@ -148,3 +151,69 @@ def test_a_burn_in_shorter_than_the_lapse_window_is_refused(config, short):
     """Who bought within a year is known only after a year; a smaller count inflates the scale."""
     with pytest.raises(ConfigError, match="burn_in"):
         replace(config, burn_in=short)
+
+
+# --- memberships and offers against leaving ------------------------------------------------------
+
+MEMBERS = Membership(
+    tiers=(Tier("silver", spend=0.0, earning=0.02),
+           Tier("gold", spend=400.0, earning=0.04, incentive=5.0)),
+    redemption=0.5, expiry=0.1, incentive_cap=1.0, fee=2.0, partner_share=0.25,
+)  # fmt: skip
+SAVE = SaveOffer(Rescue(cost=4.0), Rescue(cost=9.0), capacity=0.05)
+
+
+def club_run(config, burnt_in, **given) -> tuple[LoyaltyModel, pd.DataFrame, float]:
+    """Return a run whose only lever, at nearly full strength from the start, is the one given."""
+    club = Lever("club", "A club", half_saturation=1e-6, carry_over=1.0, **given)
+    plan = Plan("members", "Members", phases=(Phase("only", (1, 3), {"club": 3e6}),))
+    lever = replace(burnt_in.config, lever={"club": club})
+    model = burnt_in.fork(plan, lever)
+    while model.running:
+        model.step()
+    history = model.history()
+    scale = customer_scale(history)
+    return model, cash_flow(history, model.records, plan, MONEY, scale), scale
+
+
+def test_points_are_a_debt_until_they_are_redeemed_or_expire(config, burnt_in):
+    model, table, scale = club_run(config, burnt_in, membership=MEMBERS)
+    lived = [record.club[-1] * scale for record in model.records if record.quarter >= 1]
+    balance = 0.0
+    for club, owed in zip(lived, table["points_liability"], strict=True):
+        balance += club[at.ISSUED] - club[at.REDEEMED] - club[at.EXPIRED]
+        assert owed == pytest.approx(0.75 * balance, rel=1e-4)
+    assert lived[0][at.ISSUED] == 0  # who joins with a purchase earns from the next one on
+    assert lived[1][at.ISSUED] > 0
+    assert lived[2][at.REDEEMED] > 0
+
+
+def test_rewards_are_paid_when_redeemed_partners_pay_their_part_and_debts_are_settled(
+    config, burnt_in
+):
+    model, table, scale = club_run(config, burnt_in, membership=MEMBERS)
+    last = len(table) - 1
+    for place, record in enumerate(r for r in model.records if r.quarter >= 1):
+        members = record.tiers[-1].sum(axis=0) * scale
+        club = record.club[-1] * scale
+        incentive = record.delivered.promise.incentive
+        owed = club[at.REDEEMED] + incentive @ members
+        if place == last:
+            gone = club[at.REDEEMED] + club[at.EXPIRED]
+            owed += club[at.POINTS] * club[at.REDEEMED] / gone
+        assert table["reward_cost"][place] == pytest.approx(-0.75 * owed)
+        assert table["membership_fees"][place] == pytest.approx(2.0 * members[1:].sum())
+    gold = model.records[-1].delivered.promise.incentive[2]
+    assert 4.9 < gold <= 5.0  # the cap is far: members are worth more
+
+
+def test_offers_cost_what_each_costs_and_never_exceed_the_capacity(config, burnt_in):
+    model, table, scale = club_run(config, burnt_in, save_offer=SAVE)
+    for place, record in enumerate(r for r in model.records if r.quarter >= 1):
+        yellow, red = record.club[-1, [at.CARED_YELLOW, at.CARED_RED]]
+        assert table["save_offer_cost"][place] == pytest.approx(-scale * (4 * yellow + 9 * red))
+        customers = record.warned[-1].sum()
+        # Whom the company can reach is drawn per person: three standard errors of that.
+        most = 0.05 * customers
+        assert yellow + red <= most + 3 * np.sqrt(most)
+    assert table["save_offer_cost"].sum() < 0

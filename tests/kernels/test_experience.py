@@ -18,6 +18,7 @@ chance = st.floats(0, 1)
 outcome_of = njit(cache=True)(lambda u, p, c, t: experience.service_outcome(u, p, c, t))
 loss_of = njit(cache=True)(lambda o, x, r, f: experience.service_loss(o, x, r, f))
 learn = njit(cache=True)(lambda v, d, e, n: experience.learn_value(v, d, e, n))
+lesson_of = njit(cache=True)(lambda e, n, f: experience.first_lesson(e, n, f))
 feel = njit(cache=True)(lambda e, d, g, n: bond.feel(e, d, g, n))
 end_quarter = njit(cache=True)(lambda e, s, d: bond.end_quarter(e, s, d))
 stationary = njit(cache=True)(lambda m, g, n, z, d: bond.stationary_bond(m, g, n, z, d))
@@ -60,6 +61,21 @@ def test_bad_news_counts_negativity_times_good_news(value, delta, learning, nega
     down = learn(value, -delta, learning, negativity) - value
     assert up == pytest.approx(learning * delta, abs=1e-12)
     assert down == pytest.approx(-negativity * up, abs=1e-12)
+
+
+@given(chance, st.floats(1, 10))
+def test_a_first_experience_like_any_other_teaches_exactly_the_same(learning, negativity):
+    assert lesson_of(learning, negativity, 1.0) == (learning, negativity)
+
+
+@given(st.floats(0.001, 0.5), st.floats(1, 10), st.floats(0, 20))
+def test_a_first_experience_teaches_more_but_never_beyond_what_was_delivered(
+    learning, negativity, first
+):
+    share, weight = lesson_of(learning, negativity, first)
+    assert share == min(learning * first, 1.0)
+    whole = max(1.0, learning * negativity)
+    assert share * weight == pytest.approx(min(share * negativity, whole), rel=1e-12)
 
 
 @given(chance, st.floats(-20, 20), chance, st.floats(1, 5))

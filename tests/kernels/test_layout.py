@@ -105,17 +105,19 @@ def test_after_twelve_busy_quarters_every_state_is_in_its_range(kind):
 
 
 def test_who_buys_nothing_hears_nothing_and_is_offered_nothing_only_forgets():
-    """No state moves but bond and awareness by decay, and the activity history by a shift."""
+    """No state moves but bond, awareness and spend by decay, and the history by a shift."""
     scene = make_scene(500)
     scene.traits = scene.traits._replace(rate_persistence=1.0, neighbours=0)
     columns = scene.population.columns
     columns.rate[:] = 0.0
     columns.history[:] = 0b101
+    columns.trailing_spend[:] = 100.0
     before = scene.population.copy().columns
     scene.live(scene.offer(), 1)
-    for name in set(Columns._fields) - {"bond", "awareness", "history"}:
+    for name in set(Columns._fields) - {"bond", "awareness", "history", "trailing_spend"}:
         np.testing.assert_array_equal(getattr(columns, name), getattr(before, name), err_msg=name)
     np.testing.assert_allclose(columns.bond, before.bond * 0.96, rtol=1e-6)
+    np.testing.assert_allclose(columns.trailing_spend, 75.0)
     assert np.all(columns.history == 0b1010)
 
 

@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 from numba import njit
 from scipy import special, stats
-from worlds import make_market, make_scene
+from worlds import make_market, make_scene, shake
 
 from sim.config.market import Bond, Brand, ChoiceWeights, Leaving, Rate, Segment, Spread
 from sim.kernels import renewal
-from sim.kernels.layout import LEFT
+from sim.kernels.layout import LEFT, PURCHASES
 from sim.kernels.philox import RATE, RATE_DRIFT, gamma
+from sim.kernels.quarter import create_residents
 from sim.kernels.renewal import NEVER, RESIDENT
+from sim.types import N_CHANNELS, Channel
 
 leaving_of = njit(cache=True)(
     lambda x, d, e, s, w, r: renewal.leaving_probability(x, d, e, s, w, r)
@@ -62,6 +64,8 @@ def newcomers():
     """Return a scene in which everybody leaves after the first purchase, and the newcomers."""
     scene = make_scene(20_000)
     columns = scene.population.columns
+    shake(scene.population, np.random.default_rng(1))
+    columns.stock[:] = 0.0
     columns.leaving_logit[:] = 60.0
     columns.rate[:] = 50.0
     tally = scene.live(scene.offer(), 4)[0]
@@ -77,7 +81,10 @@ def test_a_newcomer_has_no_history(newcomers):
     assert np.all(columns.stock[new] == 0)
     assert np.all(columns.last_brand[new] == NEVER)
     assert np.all(columns.first_purchase[new] == NEVER)
-    assert np.all(columns.flags[new] == 0)
+    for name in (
+        "flags", "trailing_spend", "points", "tier", "satisfaction", "warnings", "care",
+    ):  # fmt: skip
+        assert np.all(getattr(columns, name)[new] == 0), name
     np.testing.assert_allclose(columns.habit[:, new], 1 / 5, rtol=1e-6)
     np.testing.assert_array_equal(columns.awareness[:, new], np.float32(0.6))
     s = columns.segment[new]
@@ -134,6 +141,32 @@ def test_in_a_market_without_age_residents_are_like_newcomers():
     columns = make_scene(20_000, market).population.columns
     rate = columns.rate[columns.segment == 0]
     assert stats.kstest(rate, stats.gamma(0.6, scale=2.5 / 0.6).cdf).pvalue > 0.01
+
+
+def test_residents_have_no_past_with_a_brand_that_is_yet_to_come():
+    """It is out of their reach, then nobody buys it, and once it is there it is bought."""
+    scene = make_scene(2000)
+    start_pull = np.zeros(scene.shape, np.float32)
+    start_pull[0] = -40.0
+    create_residents(
+        scene.population.columns, scene.traits, scene.offer(start_pull=start_pull), 0, 2000, 1, 0
+    )
+    columns = scene.population.columns
+    assert columns.habit[0].max() < 1e-9
+    assert not columns.history[0].any()
+    assert np.all(columns.first_purchase == NEVER)
+    assert np.all(columns.last_brand != 0)
+    worth = columns.weight_value * scene.offer().start_value[1, 0]  # alike, at a price of 1
+    others = special.logsumexp(columns.taste[1:].astype(np.float64), axis=0) + worth
+    np.testing.assert_allclose(columns.attraction_level, others, atol=1e-4)
+    n_brands, n_segments = scene.shape
+    nowhere = np.zeros((n_brands, N_CHANNELS, n_segments))
+    nowhere[0, Channel.AVAILABILITY] = -1.0
+    for quarter in range(4):
+        tally = scene.live(scene.offer(1, nowhere), quarter)[0]
+        assert tally.flow[:, 0, PURCHASES].sum() == 0
+        assert tally.flow[:, 1:, PURCHASES].sum() > 1000
+    assert scene.live(scene.offer(), 4)[0].flow[:, 0, PURCHASES].sum() > 100
 
 
 @pytest.mark.parametrize("price", [0.01, 0.1, 1.0, 10.0, 100.0])

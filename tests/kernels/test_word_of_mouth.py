@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,6 +16,7 @@ from worlds import make_market, make_scene
 from sim.config.market import Rate, WordOfMouth
 from sim.kernels import word_of_mouth
 from sim.kernels.philox import READING, philox
+from sim.types import N_CHANNELS, Channel
 
 N, START, STOP = 12_000, 3000, 9000
 NEIGHBOURS, REWIRING, STRIDE, LEADER_ATTENTION = 4, 0.2, 30, 0.3
@@ -140,6 +143,37 @@ def test_bad_news_moves_value_more_than_good_news():
         scene.live(scene.offer(), 3)
         moves.append((columns.value - before).sum())
     assert moves[1] == pytest.approx(-scene.traits.negativity * moves[0], rel=1e-3)
+
+
+def test_talk_of_the_town_reaches_everybody_and_bad_news_counts_more():
+    moves = []
+    for size in (0.1, -0.1):
+        scene = silent_scene()
+        columns = scene.population.columns
+        columns.opinion_brand[:] = -1
+        before = columns.value.astype(np.float64)
+        channels = np.zeros((5, N_CHANNELS, 3))
+        channels[1, Channel.BUZZ] = size
+        scene.live(scene.offer(0, channels), 3)
+        moves.append(columns.value - before)
+        assert np.all(moves[-1][[0, 2, 3, 4]] == 0)
+    np.testing.assert_allclose(moves[0][1], 0.1, atol=1e-6)
+    np.testing.assert_allclose(moves[1][1], -0.1 * scene.traits.negativity, atol=1e-6)
+
+
+def test_more_voice_only_adds_opinions():
+    spoke = []
+    for change in (-1.0, -0.5, 0.0, 2.0):
+        scene = make_scene(2000)
+        channels = np.zeros((5, N_CHANNELS, 3))
+        channels[0, Channel.VOICE] = change
+        scene.live(scene.offer(0, channels), 0)
+        spoke.append(scene.population.columns.opinion_brand.copy())
+    assert not np.any(spoke[0] == 0)
+    for fewer, more in pairwise(spoke):
+        assert np.all((more == 0)[fewer == 0])
+        assert (more == 0).sum() > (fewer == 0).sum()
+        assert np.all((more == fewer) | (more == 0)), "other brands are talked of as before"
 
 
 def test_nobody_reads_what_is_said_in_the_same_quarter():

@@ -9,6 +9,7 @@ import numpy as np
 from sim.config.market import (
     Bond,
     Brand,
+    Journey,
     Learning,
     Leaving,
     Market,
@@ -21,13 +22,14 @@ from sim.config.market import (
     WeightFactors,
     WordOfMouth,
 )
+from sim.config.warning import EarlyWarning
 from sim.kernels import layout as at
-from sim.kernels.layout import Offer, Tally, Traits
+from sim.kernels.layout import Offer, Tally, Traits, Treatment
 from sim.kernels.quarter import create_residents, live_quarter
 from sim.measures.record import empty_tally
 from sim.offer import Product, environment, make_offer
 from sim.population import Population
-from sim.traits import make_traits, start_value
+from sim.traits import make_traits, no_treatment, start_value
 from sim.types import N_CHANNELS, Channel, MarketKind
 
 FIVE = tuple(
@@ -73,20 +75,25 @@ class Scene:
     def tally(self, n_quarters: int = 20) -> Tally:
         """Return an empty tally."""
         n_brands, n_segments = self.shape
-        return empty_tally(n_segments, n_brands, n_quarters, at.N_FLOWS, at.N_CATEGORY)
+        return empty_tally(n_segments, n_brands, n_quarters)
 
     def live(
-        self, offer: Offer, quarter: int, ranges: list[tuple[int, int]] | None = None
+        self,
+        offer: Offer,
+        quarter: int,
+        ranges: list[tuple[int, int]] | None = None,
+        treatment: Treatment | None = None,
     ) -> list[Tally]:
         """Take the population through a quarter, range by range, and let opinions be heard."""
+        treatment = treatment or no_treatment(self.shape[1])
         columns = self.population.columns
         brand, valence = columns.opinion_brand.copy(), columns.opinion_valence.copy()
         tallies = []
         for first, last in ranges or [(0, len(self.population))]:
             tallies.append(self.tally())
             live_quarter(
-                columns, self.traits, offer, tallies[-1], brand, valence, first, last, quarter,
-                self.seed, self.replication,
+                columns, self.traits, offer, treatment, tallies[-1], brand, valence, first, last,
+                quarter, self.seed, self.replication,
             )  # fmt: skip
         columns.opinion_brand[:], columns.opinion_valence[:] = brand, valence
         return tallies
@@ -174,6 +181,12 @@ def random_market(
             recommend_experience=x(0, 2), product_lines=x(1, 8),
         ),
         subscription=Subscription(attention=x(0, 1), switching_cost=x(0, 4)),
+        journey=Journey(first_experience=x(0, 8)),
+        warning=EarlyWarning(
+            intercept=rng.uniform(-4, 1), overdue=x(0, 3), trend=x(0, 3), dissatisfaction=x(0, 3),
+            complaint=x(0, 3), prior=x(0, 4), yellow=rng.uniform(0.1, 0.5),
+            red=rng.uniform(0.5, 0.9),
+        ),
     )  # fmt: skip
 
 
@@ -186,6 +199,7 @@ def random_channels(rng: np.random.Generator, n_brands: int, n_segments: int) ->
         Channel.ON_TIME: (-1, 1), Channel.STIMULUS: (-0.3, 0.3), Channel.AWARENESS: (0, 0.4),
         Channel.PRICE: (-0.2, 0.2), Channel.DISCOUNT: (0, 0.4), Channel.FEATURE: (-0.5, 1),
         Channel.AVAILABILITY: (-0.5, 0.2), Channel.ORDER_VALUE: (-0.3, 0.5), Channel.TRUST: (0, 0),
+        Channel.VOICE: (-1, 2), Channel.BUZZ: (-0.2, 0.2),
     }  # fmt: skip
     channels = np.zeros((n_brands, N_CHANNELS, n_segments))
     for channel, (low, high) in ranges.items():
@@ -194,8 +208,30 @@ def random_channels(rng: np.random.Generator, n_brands: int, n_segments: int) ->
     return channels
 
 
+def random_treatment(rng: np.random.Generator, n_segments: int, spend: float) -> Treatment:
+    """Return what a company might do for single customers who spend about so much a year."""
+
+    def by_standing(size: float) -> np.ndarray:
+        return rng.uniform(-size, size, (at.N_TIERS * at.N_LEVELS, n_segments)).astype(np.float32)
+
+    n_tiers = int(rng.integers(0, at.N_TIERS))
+    steps = rng.uniform(0.1, 1.0, n_tiers) * spend / max(n_tiers, 1)
+    return Treatment(
+        pull=by_standing(1.0),
+        quality=by_standing(0.5),
+        stimulus=by_standing(0.9),
+        enrolment=rng.uniform(0, 1, n_segments).astype(np.float32),
+        tier_from=np.cumsum(steps, dtype=np.float32),
+        earning=rng.uniform(0, 0.2, at.N_TIERS).astype(np.float32),
+        redemption=rng.uniform(),
+        expiry=rng.uniform(),
+        coverage=rng.uniform(0, 1, at.N_LEVELS).astype(np.float32),
+        money_line=spend,
+    )
+
+
 def shake(population: Population, rng: np.random.Generator) -> None:
-    """Give the people pasts that residents do not have: opinions, promotions, arrivals, flags."""
+    """Give the people pasts that residents do not have: opinions, tiers, arrivals, flags."""
     columns = population.columns
     n_brands, n = columns.taste.shape
 
@@ -213,5 +249,12 @@ def shake(population: Population, rng: np.random.Generator) -> None:
     columns.awareness[:] = rng.uniform(0.02, 1, (n_brands, n))
     columns.history[:] = rng.integers(0, 1 << 16, (n_brands, n)) * (rng.random((n_brands, n)) < 0.7)
     columns.first_purchase[:] = rng.integers(-2, 1, n)
+    columns.trailing_spend[:] = some(0.7) * rng.uniform(0, 8, n) * columns.basket
+    columns.points[:] = some(0.5) * rng.uniform(0, 1, n) * columns.basket
+    columns.tier[:] = some(0.5) * rng.integers(0, at.N_TIERS, n)
+    columns.satisfaction[:] = some(0.7) * rng.integers(1, 101, n)
+    levels = rng.integers(0, at.N_LEVELS, (at.WARNING_QUARTERS, n))
+    columns.warnings[:] = sum(level << 2 * k for k, level in enumerate(levels * some(0.7)))
+    columns.care[:] = some(0.5) * rng.integers(0, at.N_LEVELS, n)
     newcomer = some(0.1)
     columns.birth[newcomer], columns.last_brand[newcomer] = 0, -1

@@ -9,7 +9,7 @@ import numpy as np
 from sim.config.market import Brand, Market, Segment
 from sim.kernels import layout as at
 from sim.measures.history import History
-from sim.measures.record import Record, with_total
+from sim.measures.record import Record, empty_tally, with_total
 from sim.types import MarketKind
 
 People = Mapping[str, int]
@@ -42,8 +42,17 @@ def make_record(
     lived: int = 20,
     trust: float = 0.8,
     market: Market | None = None,
+    n_quarters: int = 20,
+    **sums: np.ndarray,
 ) -> Record:
-    """Return a quarter in which brand 0 has these people and sums; the rival has none."""
+    """Return a quarter in which brand 0 has these people and sums; the rival has none.
+
+    Parameters
+    ----------
+    sums
+        Of the only segment, by their name in `Record`: club, tiers, rfm, warned, judged, lead,
+        losses; zeros where none are given.
+    """
     market = market or make_market()
     n_brands, n_segments = len(market.brands), len(market.segments)
     history = np.zeros((n_segments, n_brands, at.HISTORY_SIZE), dtype=np.int64)
@@ -55,11 +64,18 @@ def make_record(
     category[0, at.CATEGORY_PURCHASES] = 2.0 * flow.get(at.PURCHASES, 0.0)
     size = np.zeros(n_segments)
     size[0] = history[0, 0].sum()
-    switching = np.zeros((n_segments, n_brands, n_brands), dtype=np.int64)
+    empty = empty_tally(n_segments, n_brands, n_quarters)
+    for name, values in sums.items():
+        column = getattr(empty, name)
+        column[...] = values
     return Record(
         quarter=quarter, lived=lived, size=with_total(size), flow=with_total(flows),
         category=with_total(category), history=with_total(history),
-        switching=with_total(switching), cohort=np.zeros(20, dtype=np.int64),
+        switching=with_total(empty.switching), cohort=empty.cohort, losses=empty.losses,
+        club=with_total(empty.club), tiers=with_total(empty.tiers),
+        tier_revenue=with_total(empty.tier_revenue), rfm=with_total(empty.rfm),
+        warned=with_total(empty.warned), judged=with_total(empty.judged),
+        lead=with_total(empty.lead),
         trust=np.full((n_segments + 1, n_brands), trust), delivered=None, events=(),
     )  # fmt: skip
 

@@ -20,7 +20,7 @@ FLOW = {
     at.PROBLEMS: 8.0, at.CONTACTS: 5.0, at.LATE_ANSWERS: 2.0,
     at.POSITIVE_WEIGHT: 9.0, at.NEGATIVE_WEIGHT: 3.0,
     at.CUSTOMERS: 20.0, at.CUSTOMER_BOND: 5.0, at.CUSTOMER_VALUE: 12.0, at.CUSTOMER_HABIT: 8.0,
-    at.AWARENESS: 15.0,
+    at.AWARENESS: 15.0, at.CUSTOMER_PREMIUM: 20.0 * math.log(1.22),
 }  # fmt: skip
 EXPECTED = {
     "satisfaction": 7.5,
@@ -33,6 +33,7 @@ EXPECTED = {
     "bond": 0.25,
     "value": 0.6,
     "habit": 0.4,
+    "price_premium": 0.22,
     "awareness": 0.75,
 }
 

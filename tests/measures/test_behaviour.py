@@ -67,6 +67,13 @@ def test_first_time_buyers_are_not_won_back(run):
     assert ours(behaviour.won_back(run)) == 5 + 6 - 2
 
 
+def test_activity_is_the_share_of_the_last_four_quarters_with_a_purchase(run):
+    # Of twenty customers only the three who bought in two quarters were active in more than one.
+    assert ours(behaviour.activity(run)) == (17 * 0.25 + 3 * 0.5) / 20
+    assert ours(behaviour.activity(make_history({"xxxxxxxx": 7}))) == 1.0
+    assert math.isnan(ours(behaviour.activity(make_history({"xxxx": 7}, lived=3))))
+
+
 def test_a_shorter_window_makes_fewer_customers():
     run = make_history(PEOPLE, market=make_market(lapse_quarters=2))
     assert ours(behaviour.customers(run)) == 5 + 4 + 3 + 6

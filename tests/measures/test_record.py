@@ -7,12 +7,12 @@ from histories import table_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.kernels.layout import HISTORY_SIZE, N_CATEGORY, N_FLOWS, Tally
+from sim.kernels.layout import HISTORY_SIZE, Tally
 from sim.measures.record import add_tallies, age_departed, empty_tally, with_total
 
 
 def random_tally(rng: np.random.Generator) -> Tally:
-    empty = empty_tally(2, 3, 5, N_FLOWS, N_CATEGORY)
+    empty = empty_tally(2, 3, 5)
     return Tally(
         *(
             rng.integers(0, 1000, column.shape) if column.dtype == np.int64

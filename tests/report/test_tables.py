@@ -1,6 +1,7 @@
 """Tables hold every outcome, add up, and read the right way round."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,24 @@ def test_the_cash_flow_adds_up(run_folder: Writer) -> None:
     whole = sum(run.incremental("three_phase", part) for part in parts)
     np.testing.assert_allclose(whole, run.incremental("three_phase"))
     assert len(tables.cash_rows(run)) == run.quarters
+
+
+def test_points_are_shown_where_members_hold_some(run_folder: Writer) -> None:
+    run = read_folder(run_folder(replications=4))
+    assert tables.owes_points(run)
+    unit = tables.cash_unit(run, "three_phase")
+    assert tables.cash_rows(run)[-1].cells[-1] == unit.number(4e4 * run.quarters)
+    without = read_folder(run_folder("service_first", replications=4))
+    assert not tables.owes_points(without)
+    assert len(tables.cash_rows(without)[0].cells) == len(tables.CASH_COLUMNS)
+
+
+def test_a_cash_flow_without_the_newer_columns_is_read(run_folder: Writer) -> None:
+    run = read_folder(run_folder(replications=4))
+    newer = ["membership_fees", "save_offer_cost", "points_liability"]
+    old = replace(run, cash_flow=run.cash_flow.drop(columns=newer))
+    assert not old.cash("three_phase", "membership_fees").to_numpy().any()
+    assert len(tables.cash_rows(old)) == run.quarters
 
 
 def test_discounted_cash_ends_at_the_net_present_value(run_folder: Writer) -> None:

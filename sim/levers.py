@@ -164,6 +164,8 @@ class Programme:
         self.levers = {name: levers[name] for name in plan.levers}
         self.segments = [segment.name for segment in market.segments]
         self.shares = np.array([segment.share for segment in market.segments], dtype=np.float64)
+        self.price_weights = np.array([market.weights.price * s.weights.price
+                                       for s in market.segments], dtype=np.float64)  # fmt: skip
         self.privacy = np.array([segment.privacy for segment in market.segments], dtype=np.float64)
         self.budget = Budget(plan)
         self.rollout = RollOut(plan, self.levers, organisation, self.segments)
@@ -202,7 +204,7 @@ class Programme:
             member_cost=self._per_head("per_member", used),
             promise=make_promise(
                 self.levers, felt, reached, situation.warned, situation.member_margin,
-                situation.money_line, len(self.segments),
+                situation.money_line, self.price_weights,
             ),
         )  # fmt: skip
 

@@ -51,6 +51,8 @@ class State:
     departed: np.ndarray
     quarter: int = 0
     records: list[Record] = field(default_factory=list)
+    contacts: list[float] = field(default_factory=list)
+    """Expected complaints to the focal brand by quarter, in simulated customers."""
 
     def copy(self) -> State:
         """Return an independent copy; records are never changed, so they are shared."""
@@ -60,6 +62,7 @@ class State:
             trust=self.trust.copy(),
             departed=self.departed.copy(),
             records=list(self.records),
+            contacts=list(self.contacts),
         )
 
 
@@ -375,10 +378,20 @@ class LoyaltyModel(mesa.Model):
         nothing = no_treatment(len(self.config.market.segments))
         return nothing._replace(money_line=self._situation().money_line)
 
+    def note_contacts(self, record: Record) -> None:
+        """Keep how many complaints the quarter's purchases were to bring the service desk.
+
+        Expected ones, not those that came: a few thousand simulated customers stand for all, and
+        their luck with problems is not that of a whole firm.
+        """
+        assert self.offer is not None  # the quarter was lived under it
+        problems = record.flow[:-1, 0, at.PURCHASES] @ self.offer.problem[0]
+        self.state.contacts.append(float(problems * self.config.market.service.complaint))
+
     def usual_contacts(self) -> float:
-        """Return complaints per quarter to the focal brand in the last year before the plan."""
-        before = [record for record in self.records if record.quarter < 1][-QUARTERS_PER_YEAR:]
-        return float(np.mean([record.flow[-1, 0, at.CONTACTS] for record in before]))
+        """Return expected complaints per quarter in the last year before the plan."""
+        before = self.state.contacts[: self.config.burn_in]
+        return float(np.mean(before[-QUARTERS_PER_YEAR:]))
 
     def latest(self, measure: str) -> F64:
         """Return a measure of the whole market in the last quarter lived, shape (n_brands,)."""

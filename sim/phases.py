@@ -62,7 +62,7 @@ def staff_desk(model: LoyaltyModel) -> None:
         return
     channels = brands_in_order(model)[0].channels + model.risk_hits
     model.product.on_time[0] = model.desk.on_time(
-        model.records[-1].flow[-1, 0, at.CONTACTS],
+        model.state.contacts[-1],
         model.usual_contacts(),
         channels[Channel.CAPACITY],
         channels[Channel.AUTOMATION],
@@ -103,6 +103,7 @@ def let_customers_live(model: LoyaltyModel) -> None:
 def observe(model: LoyaltyModel) -> None:
     """Keep the quarter's sums, and what the next quarter starts from."""
     record = model.take_record()
+    model.note_contacts(record)
     size = np.maximum(record.size[:-1], 1.0)  # a segment may be too small for a single customer
     value = record.flow[:-1, :, at.VALUE] / size[:, None]
     model.state.reputation = np.ascontiguousarray(value.T, dtype=np.float32)

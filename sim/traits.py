@@ -91,6 +91,7 @@ def make_traits(market: Market, block_start: NDArray[np.int64]) -> Traits:
             [
                 warning.intercept,
                 warning.overdue,
+                warning.frequency,
                 warning.trend,
                 warning.dissatisfaction,
                 warning.complaint,

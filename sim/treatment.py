@@ -59,7 +59,7 @@ def make_promise(
     warned: tuple[float, float],
     member_margin: F64 | None,
     money_line: float,
-    n_segments: int,
+    price_weights: F64,
 ) -> Promise:
     """Return what the levers with a membership or save offers promise in a quarter.
 
@@ -77,14 +77,14 @@ def make_promise(
         Shape (N_TIERS,): last quarter's gross margin per member, in currency; None if unknown.
     money_line
         Trailing yearly spend above which a customer spends more than most.
-    n_segments
-        Number of segments.
+    price_weights
+        Shape (n_segments,): logit per ln(price), by which points count in the choice.
     """
-    promise = no_promise(n_segments, money_line)
+    promise = no_promise(len(price_weights), money_line)
     for name, lever in levers.items():
         if lever.membership is not None and reached[name].any():
             promise = _with_membership(
-                promise, lever.membership, felt[name], reached[name], member_margin
+                promise, lever.membership, felt[name], reached[name], member_margin, price_weights
             )
         if lever.save_offer is not None:
             promise = _with_rescue(promise, lever.save_offer, felt[name], reached[name], warned)
@@ -97,8 +97,11 @@ def _with_membership(
     felt: float,
     reached: F64,
     member_margin: F64 | None,
+    price_weights: F64,
 ) -> Promise:
     """Add tiers and points.
+
+    Points work as a price cut of what they are worth, as far as that counts in the choice.
 
     Incentives are cut where they would cost more than `incentive_cap` of the lifetime value of a
     tier's members. Incentives and margin are both earned for as long as a member stays, so the
@@ -118,6 +121,9 @@ def _with_membership(
         for rank, tier in enumerate(tiers, start=1):
             first = rank * N_LEVELS
             column[first : first + N_LEVELS] += getattr(tier, name) * felt * paid[rank]
+    for rank, tier in enumerate(tiers, start=1):
+        worth = -np.log1p(-tier.earning * membership.salience)
+        treatment.pull[rank * N_LEVELS : (rank + 1) * N_LEVELS] += price_weights * worth
     earning = np.zeros(N_TIERS, dtype=np.float32)
     earning[1 : len(tiers) + 1] = [tier.earning for tier in tiers]
     return Promise(

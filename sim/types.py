@@ -51,14 +51,6 @@ class Touchpoint(Enum):
     UPKEEP = "upkeep"
 
 
-class Warning(IntEnum):
-    """How close a customer seems to leaving, by what the company can see."""
-
-    GREEN = 0
-    YELLOW = 1
-    RED = 2
-
-
 class Against(Enum):
     """What a measured level is compared with."""
 
@@ -127,6 +119,5 @@ class Channel(IntEnum):
 
 
 N_CHANNELS = len(Channel)
-WARNINGS = tuple(Warning)
 DIMENSIONS = (Channel.FUNCTIONAL, Channel.EMOTIONAL, Channel.SOCIAL, Channel.ECONOMIC)
 """The dimensions of delivered quality, in the order of their weights."""

@@ -593,10 +593,10 @@ def run_club(world: World, person: SimpleNamespace, customer: bool) -> None:
 
 def warn(world: World, person: SimpleNamespace, ago: list[bool], fall: float) -> int:
     """Return the level of a customer's early warning."""
-    intercept, late, trend, dissatisfied, complaint, prior = world.traits.score.tolist()
+    intercept, late, often, trend, dissatisfied, complaint, prior = world.traits.score.tolist()
     active = [k for k, yes in enumerate(ago) if yes]
     rhythm = len(active) / (max(active) - min(active) + 1 + prior)
-    logit = intercept + late * min(active) * rhythm + trend * fall
+    logit = intercept + late * min(active) * rhythm - often * rhythm + trend * fall
     if person.satisfaction:
         logit += dissatisfied * (100 - person.satisfaction) / 100.0
     logit += complaint * person.complained

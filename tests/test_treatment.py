@@ -18,11 +18,14 @@ TIERS = (
 )
 
 
+PRICE = np.array([5.0, 2.0])
+
+
 def promise(*, felt=0.5, margin=None, warned=(0.1, 0.05), reach=(0.4, 0.8), **given):
     """Return what one lever promises two segments."""
     lever = Lever("club", "Club", half_saturation=1.0, **given)
     reached = {"club": np.array(reach)}
-    return make_promise({"club": lever}, {"club": felt}, reached, warned, margin, 100.0, 2)
+    return make_promise({"club": lever}, {"club": felt}, reached, warned, margin, 100.0, PRICE)
 
 
 def margins(gold: float) -> np.ndarray:
@@ -50,6 +53,14 @@ def test_members_get_what_their_tier_gives_at_the_strength_of_the_lever():
         np.testing.assert_allclose(made.quality[standing(1, level)], 0.05)
         np.testing.assert_allclose(made.quality[standing(2, level)], 0.10)
         np.testing.assert_allclose(made.stimulus[standing(2, level)], 0.005)
+
+
+def test_points_are_felt_as_the_price_cut_that_they_are_half_worth():
+    club = Membership((Tier("member", spend=0, earning=0.1),), salience=0.5)
+    pull = promise(membership=club).treatment.pull[standing(1, GREEN)]
+    np.testing.assert_allclose(pull, -PRICE * np.log(0.95), rtol=1e-6)
+    blind = Membership((Tier("member", spend=0, earning=0.1),), salience=0.0)
+    assert not promise(membership=blind).treatment.pull.any()
 
 
 @pytest.mark.parametrize(("margin", "paid"), [(100.0, 1.0), (10.0, 0.4), (0.0, 0.0), (-5.0, 0.0)])

@@ -32,6 +32,10 @@ class Membership:
     redemption: float = number(
         0.4, unit="share of the points of a member who buys, per quarter", low=0, high=1
     )
+    salience: float = number(
+        0.5, unit="share of the worth of points that counts in the choice", low=0, high=1
+    )
+    """A point is money back later: to a member it is a price cut of `earning` times this."""
     expiry: float = number(0.05, unit="share of the points per quarter", low=0, high=1)
     incentive_cap: float = number(
         0.2, unit="incentives as a share of the lifetime value of a tier's members", low=0, high=1

@@ -16,6 +16,7 @@ class EarlyWarning:
     overdue: float = number(
         1.0, unit="logit per own purchase interval without purchase", low=0, high=20
     )
+    frequency: float = number(0.0, unit="logit less for who buys in every quarter", low=0, high=20)
     trend: float = number(1.0, unit="logit per relative fall of spend", low=0, high=20)
     dissatisfaction: float = number(
         1.0, unit="logit from full satisfaction to none", low=0, high=20

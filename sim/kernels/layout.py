@@ -178,7 +178,8 @@ class Traits(NamedTuple):
     recommend_experience: float
     lapse_mask: int  # bits of the history that make somebody a customer
     product_lines: float
-    score: F32  # (6,): early warning: intercept, overdue, trend, dissatisfaction, complaint, prior
+    score: F32  # (7,): early warning: intercept, overdue, frequency, trend, dissatisfaction,
+    # complaint, prior
     score_levels: F32  # (2,): scores from which a customer is yellow, red
     lapse_window: int  # quarters without purchase that make a lapsed customer
     block_start: NDArray[

@@ -53,11 +53,12 @@ def count_active(past):
 
 
 @njit(inline="always")
-def overdue(past, prior):
-    """Return quarters since the last purchase, in units of the customer's own purchase interval.
+def purchase_rhythm(past, prior):
+    """Return quarters since the last purchase, and how often the customer buys, 0..1.
 
     Active quarters over the quarters from the first to the last of them; `prior` quarters without
-    a purchase are added, for whom one purchase tells little. For a history that is not empty.
+    a purchase are added, for whom one purchase tells little. Their product is the time since the
+    last purchase in units of the customer's own interval. For a history that is not empty.
     """
     recency = count_active((past & -past) - 1)  # zeros below the lowest bit
     known = past | past >> 1  # becomes all quarters since the first purchase
@@ -65,7 +66,7 @@ def overdue(past, prior):
     known |= known >> 4
     known |= known >> 8
     span = count_active(known) - recency
-    return recency * count_active(past) / (span + prior)
+    return recency, count_active(past) / (span + prior)
 
 
 @njit(inline="always")
@@ -77,11 +78,11 @@ def spend_trend(spend, trailing):
 
 
 @njit(inline="always")
-def warning_score(score, late, trend, dissatisfaction, complaint):
+def warning_score(score, overdue, rhythm, trend, dissatisfaction, complaint):
     """Return the score 0..1 from its weights, see `Traits.score`."""
     return logistic(
-        score[0] + score[1] * late + score[2] * trend + score[3] * dissatisfaction
-        + score[4] * complaint
+        score[0] + score[1] * overdue - score[2] * rhythm + score[3] * trend
+        + score[4] * dissatisfaction + score[5] * complaint
     )  # fmt: skip
 
 
@@ -216,10 +217,12 @@ def _warn(columns, traits, treatment, tally, block, s, start, n, quarter, seed, 
         if past & customer and not left[j]:
             answered = satisfaction[j] > 0
             dissatisfaction = 1.0 - satisfaction[j] / 100.0 if answered else 0.0
-            late, complaint = overdue(past, score[5]), 1.0 if complaints[j] > 0 else 0.0
-            level = warning_level(
-                warning_score(score, late, trend[j], dissatisfaction, complaint), levels
+            complaint = 1.0 if complaints[j] > 0 else 0.0
+            recency, rhythm = purchase_rhythm(past, score[6])
+            scored = warning_score(
+                score, recency * rhythm, rhythm, trend[j], dissatisfaction, complaint
             )
+            level = warning_level(scored, levels)
             warned[level] += 1
         if level != GREEN and coverage[level] > 0.0:
             w0, _, _, _ = philox(start + j, quarter, CARE, 0, seed, replication)

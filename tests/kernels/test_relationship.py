@@ -21,15 +21,22 @@ from sim.measures.record import add_tallies
 from sim.traits import no_treatment
 from sim.types import MarketKind
 
-overdue = njit(cache=True)(lambda past, prior: relationship.overdue(past, prior))
+rhythm_of = njit(cache=True)(lambda past, prior: relationship.purchase_rhythm(past, prior))
 trend_of = njit(cache=True)(lambda spend, year: relationship.spend_trend(spend, year))
 tier_of = njit(cache=True)(lambda spend, tier_from: relationship.tier_of(spend, tier_from))
 warned_for = njit(cache=True)(lambda warnings: relationship.quarters_warned(warnings))
 score_of = njit(cache=True)(
-    lambda score, late, trend, unhappy, complaint: relationship.warning_score(
-        score, late, trend, unhappy, complaint
+    lambda score, overdue, rhythm, trend, unhappy, complaint: relationship.warning_score(
+        score, overdue, rhythm, trend, unhappy, complaint
     )
 )
+
+
+def overdue(past: int, prior: float) -> float:
+    """Return quarters since the last purchase in units of the customer's own interval."""
+    recency, rhythm = rhythm_of(past, prior)
+    return recency * rhythm
+
 
 KINDS = pytest.mark.parametrize("kind", MarketKind)
 WHO_THEY_ARE = set(Columns._fields) - {"tier", "care", "points"}
@@ -268,6 +275,8 @@ def test_overdue_counts_own_purchase_intervals():
     assert overdue(every_other, 0.0) == pytest.approx(2 * 3 / 5)
     assert overdue(0b10, 1.0) == pytest.approx(1 / 2)
     assert overdue(0b1, 1.0) == 0.0
+    assert rhythm_of(every_quarter, 0.0)[1] == 1.0
+    assert rhythm_of(every_other, 0.0)[1] == pytest.approx(3 / 5)
 
 
 def test_who_does_not_buy_gets_redder_until_it_is_lost():
@@ -367,13 +376,14 @@ def test_the_trend_is_a_share_and_none_without_a_past(spend, year):
 
 
 def test_whatever_speaks_for_leaving_raises_the_score():
-    score = np.array([-2.5, 1.0, 1.0, 1.0, 0.5, 1.0], np.float32)
-    base = score_of(score, 0.5, 0.0, 0.2, 0.0)
-    assert base == pytest.approx(1 / (1 + np.exp(2.5 - 0.5 - 0.2)), rel=1e-6)
-    for late, trend, unhappy, complaint in (
-        (0.6, 0.0, 0.2, 0.0), (0.5, 0.1, 0.2, 0.0), (0.5, 0.0, 0.3, 0.0), (0.5, 0.0, 0.2, 1.0),
+    score = np.array([-2.5, 1.0, 2.0, 1.0, 1.0, 0.5, 1.0], np.float32)
+    base = score_of(score, 0.5, 0.3, 0.0, 0.2, 0.0)
+    assert base == pytest.approx(1 / (1 + np.exp(2.5 - 0.5 + 0.6 - 0.2)), rel=1e-6)
+    for signs in (
+        (0.6, 0.3, 0.0, 0.2, 0.0), (0.5, 0.2, 0.0, 0.2, 0.0), (0.5, 0.3, 0.1, 0.2, 0.0),
+        (0.5, 0.3, 0.0, 0.3, 0.0), (0.5, 0.3, 0.0, 0.2, 1.0),
     ):  # fmt: skip
-        assert score_of(score, late, trend, unhappy, complaint) > base
+        assert score_of(score, *signs) > base
 
 
 def test_a_complaint_and_a_bad_answer_are_heard():
@@ -384,7 +394,7 @@ def test_a_complaint_and_a_bad_answer_are_heard():
         service = Service(complaint=share, repair=0.0, late_factor=1.0)
         scene = make_scene(3000, make_market(service=service))
         scene.traits = scene.traits._replace(
-            score=np.array([0, 0, 0, 0, 8, 1], np.float32),
+            score=np.array([0, 0, 0, 0, 0, 8, 1], np.float32),
             score_levels=np.array([0.6, 0.9], np.float32),
         )
         tally = scene.live(scene.offer(problem=np.full(scene.shape, 0.5, np.float32)), 0)[0]

@@ -30,7 +30,7 @@ from sim.measures.record import add_tallies, empty_tally
 from sim.model import CHUNK
 from sim.offer import Product, environment, make_offer
 from sim.population import Population
-from sim.traits import Traits, make_traits
+from sim.traits import Traits, make_traits, no_treatment
 from sim.types import N_CHANNELS
 
 
@@ -115,6 +115,7 @@ class Quarters:
 
     def __init__(self, population: Population, traits: Traits, offer: at.Offer, seed: int) -> None:
         self.population, self.traits, self.offer, self.seed = population, traits, offer, seed
+        self.treatment = no_treatment(len(traits.rate_mean))
         columns = population.columns
         self.opinions = (
             np.empty_like(columns.opinion_brand),
@@ -124,16 +125,15 @@ class Quarters:
 
     def live(self, quarter: int, pool: ThreadPoolExecutor) -> at.Tally:
         """Take everybody through a quarter and return what they did."""
-        columns, n_brands = self.population.columns, len(self.traits.appeal)
+        columns = self.population.columns
+        n_segments, n_brands = len(self.traits.rate_mean), len(self.traits.appeal)
 
         def live_chunk(chunk: int) -> at.Tally:
             first, last = chunk * CHUNK, min((chunk + 1) * CHUNK, len(self.population))
-            tally = empty_tally(
-                len(self.traits.rate_mean), n_brands, quarter + 1, at.N_FLOWS, at.N_CATEGORY
-            )
+            tally = empty_tally(n_segments, n_brands, quarter + 1)
             live_quarter(
-                columns, self.traits, self.offer, tally, *self.opinions, first, last, quarter,
-                self.seed, 0,
+                columns, self.traits, self.offer, self.treatment, tally, *self.opinions, first,
+                last, quarter, self.seed, 0,
             )  # fmt: skip
             return tally
 

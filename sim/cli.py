@@ -19,6 +19,7 @@ from sim.errors import ConfigError, FidelioError, Interrupted, StoreError
 
 if TYPE_CHECKING:
     from sim.config.load import Composer
+    from sim.config.study import Config
 
 
 class Command(NamedTuple):
@@ -171,7 +172,7 @@ def _study(name: str, arguments: Sequence[str]) -> None:
         return
     from sim.config.load import Composer
 
-    with Composer(name, options.config_dir) as composer:
+    with Composer(name, options.config_dir, _check) as composer:
         overrides = composer.translate(options.overrides)
         if options.cfg == "job":
             from omegaconf import OmegaConf
@@ -185,6 +186,13 @@ def _study(name: str, arguments: Sequence[str]) -> None:
         if not flags:
             composer.config(overrides)  # before Hydra makes the folder of a run that cannot be
         _through_hydra(composer, flags, overrides)
+
+
+def _check(config: Config) -> None:
+    """Raise ConfigError for what a configuration cannot know, before a folder is made."""
+    from sim.study import check_measures
+
+    check_measures(config)
 
 
 def _parser(name: str) -> _Parser:

@@ -311,6 +311,30 @@ _ZERO = Spread(
 Progress = Callable[[int, int], None]
 
 
+def check_measures(config: Config) -> None:
+    """Raise ConfigError if a benchmark, a review or a gate looks at a measure that does not exist.
+
+    Measures are not known to the configuration, so this comes after it is built and before a world
+    is lived.
+    """
+    asked = [("market.benchmarks", "the market", mark.measure) for mark in config.market.benchmarks]
+    named = {"plan": config.plan, "baseline": config.baseline}
+    named |= {f"plans.{plan.name}": plan for plan in config.plans}
+    for key, plan in named.items():
+        who = f"plan '{plan.name}'"
+        rules = plan.review.rules if plan.review else ()
+        asked += [(f"{key}.review.rules.{rule.name}.when", who, condition.measure)
+                  for rule in rules for condition in rule.when]  # fmt: skip
+        conditions = plan.gate.conditions if plan.gate else ()
+        asked += [(f"{key}.gate.conditions", who, condition.measure) for condition in conditions]
+    for key, who, measure in asked:
+        if measure not in MEASURES:
+            raise ConfigError(
+                f"{who} looks at '{measure}', which is no measure",
+                key=key, value=measure, known=MEASURES,
+            )  # fmt: skip
+
+
 def run_study(config: Config, progress: Progress | None = None) -> StudyResult:
     """Live every replication of a study.
 
@@ -329,12 +353,12 @@ def run_study(config: Config, progress: Progress | None = None) -> StudyResult:
     Raises
     ------
     ConfigError
-        If two plans share a name, a benchmark's measure is unknown, or the market has no focal
+        If two plans share a name, a measure is unknown, or the market has no focal
         customers.
     """
     plans = config.plans or (config.plan,)
     _check_names(plans, config.baseline)
-    _check_measures(config)
+    check_measures(config)
     began = time.perf_counter()
     engine = LocalEngine(config.engine.threads, config.customers)
     done: list[Replication] = []
@@ -500,19 +524,6 @@ def _check_names(plans: Sequence[Plan], baseline: Plan) -> None:
                 "has the baseline's name but is another plan", key="plan", value=plan.name,
                 allowed="a name of its own",
             )  # fmt: skip
-
-
-def _check_measures(config: Config) -> None:
-    asked = [("market.benchmarks", mark.measure) for mark in config.market.benchmarks]
-    for plan in (config.plan, config.baseline, *config.plans):
-        rules = plan.review.rules if plan.review else ()
-        asked += [(f"{plan.name}.review.rules.{rule.name}.when", condition.measure)
-                  for rule in rules for condition in rule.when]  # fmt: skip
-        conditions = plan.gate.conditions if plan.gate else ()
-        asked += [(f"{plan.name}.gate.conditions", condition.measure) for condition in conditions]
-    for key, measure in asked:
-        if measure not in MEASURES:
-            raise ConfigError("no such measure", key=key, value=measure, known=MEASURES)
 
 
 def _levels(measures: pd.DataFrame, config: Config) -> dict[str, float]:

@@ -11,8 +11,12 @@ from types import ModuleType
 
 import pytest
 import yaml
+from rich.console import Console
 
 from sim.cli import COMMANDS, main
+from sim.commands import listing
+from sim.commands.listing import KINDS
+from sim.config.files import choices, folder_of, read
 from sim.errors import DataError, Interrupted
 
 REPOSITORY = Path(__file__).parents[1]
@@ -117,9 +121,28 @@ def test_list(capsys):
     assert re.search(r"^data_platform .* E016 E218", text, re.M)
 
 
-def test_list_of_one_kind(capsys):
-    assert main(["list", "finance"]) == 0
-    assert "retail_cny" in capsys.readouterr().out
+@pytest.mark.parametrize("kind", KINDS)
+def test_list_of_one_kind(kind, capsys):
+    assert main(["list", kind]) == 0
+    text = capsys.readouterr().out
+    for name in choices(KINDS[kind]):
+        title = read(folder_of(KINDS[kind]) / f"{name}.yaml")["title"]
+        assert re.search(rf"^{name} +{re.escape(title)}", text, re.M)
+
+
+@pytest.mark.parametrize("columns", [120, 200])
+def test_every_lever_fits_on_a_line_with_its_evidence(columns, capsys, monkeypatch):
+    monkeypatch.setattr(listing, "console", lambda: Console(width=columns, highlight=False))
+    assert main(["list", "levers"]) == 0
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()[2:]]
+    shown = [" ".join(line.split()) for line in lines]
+    levers = [read(file) for file in listing.files("levers")]
+    assert shown == [
+        " ".join([lever["name"], lever["title"], *lever["evidence"]]) for lever in levers
+    ]
+
+
+def test_what_can_be_listed(capsys):
     assert main(["list", "--help"]) == 0
     assert "rivals" in capsys.readouterr().out
     assert main(["list", "lever"]) == 2

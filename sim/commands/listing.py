@@ -21,6 +21,8 @@ KINDS = {
     "rivals": "rivals",
     "risks": "risks",
     "finance": "finance",
+    "desks": "desk",
+    "organisations": "organisation",
 }
 """What can be listed, and the group that it lies in."""
 FIRST = ("scenarios", "markets", "plans", "levers")

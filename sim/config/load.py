@@ -20,7 +20,7 @@ import re
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -133,9 +133,17 @@ class Override(NamedTuple):
 class Composer:
     """Composes the configuration of one command; a context manager, for it holds a folder."""
 
-    def __init__(self, command: str, folders: Sequence[str | Path] = ()) -> None:
-        """Prepare the search path, or raise ConfigError if command or folders do not exist."""
-        self.command = command
+    def __init__(
+        self,
+        command: str,
+        folders: Sequence[str | Path] = (),
+        check: Callable[[Config], None] = lambda config: None,
+    ) -> None:
+        """Prepare the search path, or raise ConfigError if command or folders do not exist.
+
+        `check` raises ConfigError for what only the caller can tell of a built configuration.
+        """
+        self.command, self.check = command, check
         self.conf = config_root() / "conf"
         known = sorted(file.stem for file in self.conf.glob("*.yaml"))
         if command not in known:
@@ -206,6 +214,7 @@ class Composer:
             composed = self._composed(overrides)
             try:
                 made = build(Config, composed.data)
+                self.check(made)
                 self._configs[key] = replace(made, command=self.command_line(overrides))
             except ConfigError as error:
                 raise error.with_file(self._file_of(error.key, composed)) from None
@@ -429,6 +438,8 @@ class Composer:
             return shown(self._file("lever", name))
         if top == "plans" and name in composed.plans:
             return shown(self._file("plan", composed.plans[name]))
+        if top == "plan" and composed.plans:  # the first of several
+            return shown(self._file("plan", next(iter(composed.plans.values()))))
         group, package = PACKAGES.get(top, (top, ""))
         choice = composed.chosen.get(f"{group}@{package}" if package else group)
         return shown(self._file(group, choice) if choice else self.conf / f"{self.command}.yaml")

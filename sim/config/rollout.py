@@ -104,7 +104,8 @@ def check_tasks(tasks: Sequence[Task], key: str) -> None:
         for need in task.needs:
             if need not in needs:
                 raise ConfigError(
-                    f"task '{task.name}' needs an unknown task", key=f"{key}.{task.name}.needs",
+                    f"task '{task.name}' needs task '{need}', which is not there",
+                    key=f"{key}.{task.name}.needs",
                     value=need, known=needs,
                 )  # fmt: skip
     circle = find_circle(needs)

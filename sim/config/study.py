@@ -72,8 +72,15 @@ class Config:
             for lever in rival.levers:
                 _check_known(lever, self.lever, f"rivals.brands.{name}.levers", "no such lever")
         for risk in self.risks.register:
-            for lever in (*risk.mitigation, *risk.dampening, *filter(None, [risk.needs])):
-                _check_known(lever, self.lever, f"risks.register.{risk.name}", "no such lever")
+            asked: dict[str, Iterable[str]] = {
+                "mitigation": risk.mitigation,
+                "dampening": risk.dampening,
+                "needs": filter(None, [risk.needs]),
+            }
+            for field_name, others in asked.items():
+                for lever in others:
+                    where = f"risks.register.{risk.name}.{field_name}"
+                    _check_known(lever, self.lever, where, "no such lever")
         for brand in self.market.brands:
             for lever in brand.perks:
                 _check_known(
@@ -83,7 +90,7 @@ class Config:
 
 def _check_known(name: str, known: Iterable[str], key: str, problem: str) -> None:
     if name not in known:
-        raise ConfigError(problem, key=key, value=name, known=known)
+        raise ConfigError(f"{problem}: {name}", key=key, value=name, known=known)
 
 
 def check_levers(levers: dict[str, Lever]) -> None:

@@ -229,6 +229,8 @@ def test_plans_that_cannot_be_compared(override, message):
         ("lever.core_tem.reach=1", "lever.core_tem: no such lever; did you mean 'core_team'?"),
         ("lever=core_team", "lever: every lever is there already"),
         ("rivals.brands.rival_9.kind=hold", "rivals.brands.rival_9: no such rival in this market"),
+        ("desk=writen_24h", "desk: no such desk: writen_24h; did you mean 'written_24h'?"),
+        ("organisation.teams.support.people=0", "organisation.teams.support.people: 0 is out of r"),
         ("market.basket=${nowhere}", "market.basket: Interpolation key 'nowhere' not found"),
         ("customers", "'customers' sets nothing; allowed: KEY=VALUE"),
         ("customers=[1,2", "'customers=[1,2' cannot be read: "),

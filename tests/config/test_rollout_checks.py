@@ -61,7 +61,8 @@ def check(plan: Plan, *levers: Lever, organisation: Organisation = FIRM) -> None
             Lever,
             {"tasks": [{"name": "design", "team": "t", "weeks": 1},
                        {"name": "build", "team": "t", "weeks": 1, "needs": ["desing"]}]},
-            "x.tasks.build.needs: task 'build' needs an unknown task; did you mean 'design'?",
+            "x.tasks.build.needs: task 'build' needs task 'desing', which is not there; "
+            "did you mean 'design'?",
         ),
         (
             Lever,

@@ -183,8 +183,8 @@ def random_market(
         subscription=Subscription(attention=x(0, 1), switching_cost=x(0, 4)),
         journey=Journey(first_experience=x(0, 8)),
         warning=EarlyWarning(
-            intercept=rng.uniform(-4, 1), overdue=x(0, 3), frequency=x(0, 3), trend=x(0, 3), dissatisfaction=x(0, 3),
-            complaint=x(0, 3), prior=x(0, 4), yellow=rng.uniform(0.1, 0.5),
+            intercept=rng.uniform(-4, 1), overdue=x(0, 3), frequency=x(0, 3), trend=x(0, 3),
+            dissatisfaction=x(0, 3), complaint=x(0, 3), prior=x(0, 4), yellow=rng.uniform(0.1, 0.5),
             red=rng.uniform(0.5, 0.9),
         ),
     )  # fmt: skip

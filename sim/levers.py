@@ -14,7 +14,7 @@ from sim.config.plan import Plan
 from sim.config.rollout import Organisation
 from sim.kernels.layout import Treatment
 from sim.processes.rollout import RollOut
-from sim.treatment import Promise, make_promise
+from sim.treatment import Promise, Segments, make_promise
 from sim.types import F64, N_CHANNELS, Channel, Touchpoint
 
 WEIGHED = (
@@ -164,8 +164,8 @@ class Programme:
         self.levers = {name: levers[name] for name in plan.levers}
         self.segments = [segment.name for segment in market.segments]
         self.shares = np.array([segment.share for segment in market.segments], dtype=np.float64)
-        self.price_weights = np.array([market.weights.price * s.weights.price
-                                       for s in market.segments], dtype=np.float64)  # fmt: skip
+        weights = [market.weights.price * s.weights.price for s in market.segments]
+        self.about_segments = Segments(self.shares, np.array(weights, dtype=np.float64))
         self.privacy = np.array([segment.privacy for segment in market.segments], dtype=np.float64)
         self.budget = Budget(plan)
         self.rollout = RollOut(plan, self.levers, organisation, self.segments)
@@ -204,7 +204,7 @@ class Programme:
             member_cost=self._per_head("per_member", used),
             promise=make_promise(
                 self.levers, felt, reached, situation.warned, situation.member_margin,
-                situation.money_line, self.price_weights,
+                situation.money_line, self.about_segments,
             ),
         )  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -40,6 +41,15 @@ class Promise:
     rescue_cost: F64
 
 
+class Segments(NamedTuple):
+    """What a promise has to know of the segments; arrays of shape (n_segments,)."""
+
+    shares: F64
+    """Share of the market's customers."""
+    price_weights: F64
+    """Logit per ln(price), by which points count in the choice."""
+
+
 def no_promise(n_segments: int, money_line: float = 0.0) -> Promise:
     """Return a promise of nothing."""
     nothing = no_treatment(n_segments)
@@ -59,7 +69,7 @@ def make_promise(
     warned: tuple[float, float],
     member_margin: F64 | None,
     money_line: float,
-    price_weights: F64,
+    segments: Segments,
 ) -> Promise:
     """Return what the levers with a membership or save offers promise in a quarter.
 
@@ -77,17 +87,23 @@ def make_promise(
         Shape (N_TIERS,): last quarter's gross margin per member, in currency; None if unknown.
     money_line
         Trailing yearly spend above which a customer spends more than most.
-    price_weights
-        Shape (n_segments,): logit per ln(price), by which points count in the choice.
+    segments
+        Their shares and weights.
     """
-    promise = no_promise(len(price_weights), money_line)
+    promise = no_promise(len(segments.shares), money_line)
     for name, lever in levers.items():
         if lever.membership is not None and reached[name].any():
             promise = _with_membership(
-                promise, lever.membership, felt[name], reached[name], member_margin, price_weights
+                promise,
+                lever.membership,
+                felt[name],
+                reached[name],
+                member_margin,
+                segments.price_weights,
             )
         if lever.save_offer is not None:
-            promise = _with_rescue(promise, lever.save_offer, felt[name], reached[name], warned)
+            able = felt[name] * float(reached[name] @ segments.shares)
+            promise = _with_rescue(promise, lever.save_offer, able, warned)
     return promise
 
 
@@ -142,12 +158,15 @@ def _with_membership(
 
 
 def _with_rescue(
-    promise: Promise, offer: SaveOffer, felt: float, reached: F64, warned: tuple[float, float]
+    promise: Promise, offer: SaveOffer, able: float, warned: tuple[float, float]
 ) -> Promise:
-    """Add offers to the warned; those in red come first, as far as the capacity goes."""
+    """Add offers to the warned; those in red come first, as far as the capacity goes.
+
+    `able` is the part of the capacity that is there: the lever's strength times its reach.
+    """
     treatment, cost = promise.treatment, promise.rescue_cost.copy()
     coverage = np.zeros(N_LEVELS)
-    left = float(offer.capacity * felt * reached.mean())
+    left = float(offer.capacity * able)
     rescues: tuple[tuple[int, Rescue, float], ...] = (
         (RED, offer.red, warned[1]),
         (YELLOW, offer.yellow, warned[0]),

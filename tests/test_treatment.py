@@ -10,7 +10,7 @@ from sim.config.membership import Membership, Tier
 from sim.config.warning import Rescue, SaveOffer
 from sim.errors import ConfigError
 from sim.kernels.layout import GREEN, N_LEVELS, N_TIERS, RED, YELLOW
-from sim.treatment import make_promise, no_promise
+from sim.treatment import Segments, make_promise, no_promise
 
 TIERS = (
     Tier("silver", spend=0, earning=0.01, quality=0.1),
@@ -18,6 +18,7 @@ TIERS = (
 )
 
 
+SHARES = np.array([0.75, 0.25])
 PRICE = np.array([5.0, 2.0])
 
 
@@ -25,7 +26,8 @@ def promise(*, felt=0.5, margin=None, warned=(0.1, 0.05), reach=(0.4, 0.8), **gi
     """Return what one lever promises two segments."""
     lever = Lever("club", "Club", half_saturation=1.0, **given)
     reached = {"club": np.array(reach)}
-    return make_promise({"club": lever}, {"club": felt}, reached, warned, margin, 100.0, PRICE)
+    about = Segments(SHARES, PRICE)
+    return make_promise({"club": lever}, {"club": felt}, reached, warned, margin, 100.0, about)
 
 
 def margins(gold: float) -> np.ndarray:
@@ -77,6 +79,8 @@ def test_red_comes_first_and_nobody_is_served_twice():
     offer = SaveOffer(Rescue(pull=0.3, cost=2), Rescue(pull=0.9, cost=8), capacity=0.2)
     made = promise(save_offer=offer, reach=(1.0, 1.0))  # 0.1 of customers can be served
     np.testing.assert_allclose(made.treatment.coverage, [0, 0.5, 1.0])  # red .05, then yellow .05
+    one = promise(save_offer=offer, reach=(0.0, 1.0))  # in a quarter of the market: 0.025
+    np.testing.assert_allclose(one.treatment.coverage, [0, 0.0, 0.5])
     scarce = promise(save_offer=offer, reach=(1.0, 1.0), warned=(0.1, 0.4))
     np.testing.assert_allclose(scarce.treatment.coverage, [0, 0.0, 0.25])
     np.testing.assert_allclose(made.rescue_cost, [0, 2, 8])

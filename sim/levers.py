@@ -68,6 +68,8 @@ class LeverQuarter:
         Shape (N_CHANNELS, n_segments), units as the channels.
     by_lever
         Lever to its own part of the channels, before touchpoints are compared.
+    breaks
+        Shape (n_segments,): how far touchpoints differ in quality, in logit units.
     strength
         Lever to readiness x saturation, 0..1, mean over customers.
     ready
@@ -86,6 +88,7 @@ class LeverQuarter:
 
     channels: F64
     by_lever: dict[str, F64]
+    breaks: F64
     strength: dict[str, float]
     ready: dict[str, F64]
     spend: dict[str, float]
@@ -191,11 +194,13 @@ class Programme:
         }
         by_lever, touched = self._effects(felt, reached, strength)
         channels = sum(by_lever.values(), np.zeros((N_CHANNELS, len(self.segments))))
-        self._lose_trust(channels, touched)
+        breaks = self._breaks(channels, touched)
+        channels[Channel.TRUST] -= self.market.journey.inconsistency * breaks
         used = {n: saturation[n] * reached[n] for n in self.levers}
         return LeverQuarter(
             channels=channels,
             by_lever=by_lever,
+            breaks=breaks,
             strength=strength,
             ready=ready,
             spend=spend,
@@ -257,14 +262,14 @@ class Programme:
         size = effect.size * (1.0 - undone) * factor
         return size * self.privacy if effect.channel == Channel.TRUST and effect.size < 0 else size
 
-    def _lose_trust(self, channels: F64, touched: F64) -> None:
-        """Let trust suffer where touchpoints do not fit together: by their weighted spread."""
+    def _breaks(self, channels: F64, touched: F64) -> F64:
+        """Return the weighted sd of quality over touchpoints, as far as it is not evened out."""
         journey = self.market.journey
         weights = np.array([getattr(journey, touchpoint.value) for touchpoint in WEIGHED])
         weights = weights / weights.sum()
         spread = np.sqrt(weights @ (touched - weights @ touched) ** 2)
-        left = np.clip(1.0 - channels[Channel.CONSISTENCY], 0.0, 1.0)
-        channels[Channel.TRUST] -= journey.inconsistency * spread * left
+        left: F64 = spread * np.clip(1.0 - channels[Channel.CONSISTENCY], 0.0, 1.0)
+        return left
 
     def _saturation(self, lever: Lever) -> float:
         """Return s(a) = a^h / (a^h + half^h) of Hill, a: adstock in money per reached customer.

@@ -299,9 +299,17 @@ class LoyaltyModel(mesa.Model):
         columns.opinion_brand[:] = next_brand
         columns.opinion_valence[:] = next_valence
 
+    def _note_breaks(self, tally: at.Tally) -> None:
+        """Add to the effort of focal purchases what touchpoints that do not fit together cost."""
+        delivered = self.focal_policy.delivered
+        if delivered is not None:
+            effort = self.config.market.journey.effort * delivered.breaks
+            tally.flow[:, 0, at.EFFORT] += effort * tally.flow[:, 0, at.PURCHASES]
+
     def take_record(self) -> Record:
         """Turn the tally into the quarter's record, append and return it."""
         tally, state = self.tally, self.state
+        self._note_breaks(tally)
         departed = age_departed(state.departed)
         struck = [name for quarter, name in self.risks.events if quarter == self.plan_quarter]
         sizes = np.diff(self.population.block_start).astype(np.float64)

@@ -278,6 +278,7 @@ def test_touchpoints_that_do_not_fit_together_cost_trust_unless_they_are_evened_
     spread = 0.2 * np.sqrt(share * (1 - share))  # of a Bernoulli with that weight
     torn = journey(Effect(Channel.EMOTIONAL, 0.2, touchpoint=Touchpoint.USE))
     np.testing.assert_allclose(torn.channels[Channel.TRUST], -0.1 * spread)
+    np.testing.assert_allclose(torn.breaks, spread)
     evened = journey(Effect(Channel.EMOTIONAL, 0.2, touchpoint=Touchpoint.USE),
                      Effect(Channel.CONSISTENCY, 1.0))  # fmt: skip
     np.testing.assert_allclose(evened.channels[Channel.TRUST], 0.0, atol=1e-9)

@@ -11,10 +11,11 @@ import pytest
 
 from sim.agents import Brand
 from sim.config.load import load
-from sim.config.plan import Plan
+from sim.config.plan import Phase, Plan
 from sim.config.risk import Hit, Risk, Risks
 from sim.config.study import Config
 from sim.errors import ConfigError
+from sim.kernels import layout as at
 from sim.kernels.layout import Columns
 from sim.measures.table import measure_table
 from sim.model import LoyaltyModel
@@ -266,3 +267,21 @@ def test_a_segment_without_a_single_customer_is_no_trouble(kind):
         table = measure_table(model.history(), 1.0)
     assert (table[table.segment == "vip"]["buyers"] == 0).all()
     assert np.isfinite(table[table.segment == "all"]["share"]).all()
+
+
+def test_touchpoints_that_do_not_fit_together_are_an_effort_and_nothing_else(config):
+    spend = {"technology_team": 1e6, "connected_technology": 3e6}
+    plan = Plan("p", "P", phases=(Phase("all", (1, QUARTERS), spend),))
+    last = []
+    for tiring in (0.0, 4.0):
+        market = replace(config.market, journey=replace(config.market.journey, effort=tiring))
+        model = LoyaltyModel(replace(config, market=market), plan=plan, collect=False)
+        while model.running:
+            model.step()
+        last.append(model.records[-1].flow)
+    breaks = model.focal_policy.delivered.breaks
+    assert np.all(breaks > 0)
+    extra = 4.0 * breaks * last[0][:-1, 0, at.PURCHASES]
+    np.testing.assert_allclose((last[1] - last[0])[:-1, 0, at.EFFORT], extra)
+    others = [column for column in range(at.N_FLOWS) if column != at.EFFORT]
+    np.testing.assert_array_equal(last[0][..., others], last[1][..., others])

@@ -255,6 +255,9 @@ class Journey:
         low=0,
         high=1,
     )
+    effort: float = number(
+        2.0, unit="effort, 0..10, per logit of difference between touchpoints", low=0, high=10
+    )
 
     def __post_init__(self) -> None:
         """Check that something weighs."""

@@ -16,7 +16,11 @@ def satisfaction(h: History) -> F64:
 
 
 def effort(h: History) -> F64:
-    """Return the customer effort score, 0..10: mean over occasions, from problems and answers."""
+    """Return the customer effort score, 0..10: mean over occasions.
+
+    A score for what service was needed and how it was answered, and for the focal brand what
+    touchpoints that do not fit together cost: `journey.effort` x their weighted sd of quality.
+    """
     return ratio(h.flow(at.EFFORT), h.flow(at.PURCHASES))
 
 

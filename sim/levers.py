@@ -227,8 +227,8 @@ class Programme:
     def _per_head(self, name: str, used: dict[str, F64]) -> F64:
         """Return a cost per head of the levers that are in use, shape (n_segments,)."""
         total = np.zeros(len(self.segments))
-        for lever, cost in ((lever, lever.cost) for lever in self.levers.values()):
-            total += getattr(cost, name) * used[lever.name]
+        for lever in self.levers.values():
+            total += getattr(lever.cost, name) * used[lever.name]
         return total
 
     def stop(self, quarter: int) -> float:

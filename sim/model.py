@@ -383,8 +383,7 @@ class LoyaltyModel(mesa.Model):
 
     def no_treatment(self) -> at.Treatment:
         """Return what single customers get before the plan: nothing."""
-        nothing = no_treatment(len(self.config.market.segments))
-        return nothing._replace(money_line=self._situation().money_line)
+        return no_treatment(len(self.config.market.segments), self._situation().money_line)
 
     def note_contacts(self, record: Record) -> None:
         """Keep how many complaints the quarter's purchases were to bring the service desk.

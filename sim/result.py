@@ -166,9 +166,7 @@ def _version(library: str) -> str | None:
 def _matters(path: str, config: Config) -> bool:
     """Whether a parameter can move the answer: a lever that nobody pays for cannot."""
     parts = path.split(".")
-    paid = {
-        lever for plan in (config.plan, config.baseline, *config.plans) for lever in plan.levers
-    }
+    paid = {lever for plan in config.every_plan.values() for lever in plan.levers}
     return parts[0] != "lever" or parts[1] in paid
 
 

@@ -149,16 +149,12 @@ class StudyResult:
     @property
     def measures(self) -> pd.DataFrame:
         """Return a row per plan x replication x quarter x segment x brand, a column per measure."""
-        return self._stack("measures")
+        return self.table("measures")
 
     @property
     def cash_flow(self) -> pd.DataFrame:
         """Return a row per plan x replication x quarter with money by component, in currency."""
-        return self._stack("cash_flow")
-
-    def table(self, name: str) -> pd.DataFrame:
-        """Return one of TABLES over all plans and replications."""
-        return self._stack(name)
+        return self.table("cash_flow")
 
     @property
     def outcomes(self) -> pd.DataFrame:
@@ -289,7 +285,8 @@ class StudyResult:
             self.measures[self.measures.plan == self.baseline], self.config.market.focal.name
         )
 
-    def _stack(self, name: str) -> pd.DataFrame:
+    def table(self, name: str) -> pd.DataFrame:
+        """Return one of TABLES over all plans and replications."""
         if name not in self._cache:
             frames = []
             for plan in dict.fromkeys((*self.plans, self.baseline)):
@@ -318,15 +315,10 @@ def check_measures(config: Config) -> None:
     is lived.
     """
     asked = [("market.benchmarks", "the market", mark.measure) for mark in config.market.benchmarks]
-    named = {"plan": config.plan, "baseline": config.baseline}
-    named |= {f"plans.{plan.name}": plan for plan in config.plans}
-    for key, plan in named.items():
-        who = f"plan '{plan.name}'"
-        rules = plan.review.rules if plan.review else ()
-        asked += [(f"{key}.review.rules.{rule.name}.when", who, condition.measure)
-                  for rule in rules for condition in rule.when]  # fmt: skip
-        conditions = plan.gate.conditions if plan.gate else ()
-        asked += [(f"{key}.gate.conditions", who, condition.measure) for condition in conditions]
+    for key, plan in config.every_plan.items():
+        for where, conditions in plan.conditions.items():
+            who = f"plan '{plan.name}'"
+            asked += [(f"{key}.{where}", who, condition.measure) for condition in conditions]
     for key, who, measure in asked:
         if measure not in MEASURES:
             raise ConfigError(
@@ -453,16 +445,22 @@ def _live_plan(burnt_in: LoyaltyModel, plan: Plan, engine: LocalEngine) -> PlanR
 def _live_without_risks(
     burnt_in: LoyaltyModel, results: dict[str, PlanResult], engine: LocalEngine
 ) -> None:
-    """Live each plan once more where nothing goes wrong: what events cost is then no guess."""
+    """Live each plan once more where nothing goes wrong: what events cost is then no guess.
+
+    A plan that no event struck has lived that life already.
+    """
     safe = replace(burnt_in.config, risks=replace(burnt_in.config.risks, register=()))
-    for plan in (safe.baseline, *(safe.plans or (safe.plan,))):
-        model = burnt_in.fork(plan, safe)
-        _step_until(model, safe.quarters + 1, engine)
-        history = model.history()
-        scale = customer_scale(history)
-        flows = cash_flow(history, model.records, plan, safe.finance, scale)
-        results[plan.name].tables["without_risks"] = flows[["quarter", "net"]]
-        model.release()
+    plans = {plan.name: plan for plan in safe.every_plan.values()}
+    for name, result in results.items():
+        flows = result.cash_flow
+        if len(result.tables["events"]):
+            model = burnt_in.fork(plans[name], safe)
+            _step_until(model, safe.quarters + 1, engine)
+            history = model.history()
+            scale = customer_scale(history)
+            flows = cash_flow(history, model.records, model.plan, safe.finance, scale)
+            model.release()
+        result.tables["without_risks"] = flows[["quarter", "net"]]
 
 
 def drift_warnings(measures: pd.DataFrame, focal: str) -> tuple[str, ...]:
@@ -581,10 +579,9 @@ def _rollout_table(model: LoyaltyModel) -> pd.DataFrame:
     rollout = model.focal_policy.programme.rollout
     key = ["lever", "item", "kind"]
     lived = pd.DataFrame(rollout.log, columns=[*key, "start", "finish"])
-    planned = model.planned
-    as_planned = {plan.name: plan for plan in (planned.plan, planned.baseline, *planned.plans)}
+    as_planned = {plan.name: plan for plan in model.planned.every_plan.values()}
     plan = as_planned.get(model.plan.name, model.plan)
-    schedule = planned_schedule(plan, planned.lever)
+    schedule = planned_schedule(plan, model.planned.lever)
     intended = pd.DataFrame(schedule, columns=[*key, "planned_start", "planned_finish"])
     return intended.merge(lived, on=key, how="outer")
 

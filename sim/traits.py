@@ -104,20 +104,20 @@ def make_traits(market: Market, block_start: NDArray[np.int64]) -> Traits:
     )
 
 
-def no_treatment(n_segments: int) -> Treatment:
+def no_treatment(n_segments: int, money_line: float = 0.0) -> Treatment:
     """Return what a company does for single customers that does nothing for any of them."""
     by_standing = np.zeros((N_TIERS * N_LEVELS, n_segments), dtype=np.float32)
     return Treatment(
         pull=by_standing,
-        quality=by_standing,
-        stimulus=by_standing,
+        quality=by_standing.copy(),
+        stimulus=by_standing.copy(),
         enrolment=np.zeros(n_segments, dtype=np.float32),
         tier_from=np.zeros(0, dtype=np.float32),
         earning=np.zeros(N_TIERS, dtype=np.float32),
         redemption=0.0,
         expiry=0.0,
         coverage=np.zeros(N_LEVELS, dtype=np.float32),
-        money_line=0.0,
+        money_line=money_line,
     )
 
 

@@ -52,13 +52,7 @@ class Segments(NamedTuple):
 
 def no_promise(n_segments: int, money_line: float = 0.0) -> Promise:
     """Return a promise of nothing."""
-    nothing = no_treatment(n_segments)
-    treatment = nothing._replace(
-        pull=nothing.pull.copy(),
-        quality=nothing.quality.copy(),
-        stimulus=nothing.stimulus.copy(),
-        money_line=money_line,
-    )
+    treatment = no_treatment(n_segments, money_line)
     return Promise(treatment, np.zeros(N_TIERS), 0.0, 0.0, np.zeros(N_LEVELS))
 
 

@@ -13,6 +13,7 @@ F64: TypeAlias = NDArray[np.float64]
 Mask: TypeAlias = NDArray[np.bool_]
 
 QUARTERS_PER_YEAR = 4
+WEEKS_PER_QUARTER = 13
 
 
 class MarketKind(Enum):

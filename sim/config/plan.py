@@ -140,6 +140,13 @@ class Plan:
         funded = [lever for phase in phases for lever, amount in phase.spend.items() if amount > 0]
         return tuple(dict.fromkeys(funded))
 
+    @property
+    def conditions(self) -> dict[str, tuple[Condition, ...]]:
+        """What the review and the gate look at, by path within the plan."""
+        rules = self.review.rules if self.review else ()
+        found = {f"review.rules.{rule.name}.when": rule.when for rule in rules}
+        return found | ({"gate.conditions": self.gate.conditions} if self.gate else {})
+
     def first_quarter(self, lever: str) -> int | None:
         """Return the quarter in which a lever first gets money, or None."""
         quarters = [phase.quarters[0] for phase in self.phases if phase.spend.get(lever, 0) > 0]

@@ -53,9 +53,7 @@ class Config:
         """Check parts against each other: plans with levers and clock, rivals with brands."""
         check_levers(self.lever)
         segments = [segment.name for segment in self.market.segments]
-        named = {"plan": self.plan, "baseline": self.baseline}
-        named |= {f"plans.{plan.name}": plan for plan in self.plans}
-        for key, plan in named.items():
+        for key, plan in self.every_plan.items():
             check_plan(plan, key, self.lever, self.quarters)
             check_policy(plan, key, segments, self.quarters)
             check_rollout(plan, self.lever, self.organisation, segments, key)
@@ -86,6 +84,12 @@ class Config:
                 _check_known(
                     lever, self.lever, f"market.brands.{brand.name}.perks", "no such lever"
                 )
+
+    @property
+    def every_plan(self) -> dict[str, Plan]:
+        """All plans of the study, by the path at which each stands."""
+        side_by_side = {f"plans.{plan.name}": plan for plan in self.plans}
+        return {"plan": self.plan, "baseline": self.baseline, **side_by_side}
 
 
 def _check_known(name: str, known: Iterable[str], key: str, problem: str) -> None:
@@ -120,19 +124,16 @@ def check_policy(plan: Plan, key: str, segments: Sequence[str], quarters: int) -
                 lever, plan.levers, f"{key}.review.rules.{rule.name}",
                 "moves money of a lever that the plan does not pay for",
             )  # fmt: skip
-    asked = {f"{key}.review.rules.{rule.name}.when": rule.when for rule in rules}
-    if plan.gate is not None:
-        asked[f"{key}.gate.conditions"] = plan.gate.conditions
-        if plan.gate.after >= quarters:
-            raise ConfigError(
-                f"decides after quarter {plan.gate.after}, when nothing is left to decide",
-                key=f"{key}.gate.after", value=plan.gate.after,
-                allowed=f"1 to {quarters - 1}, before the study ends",
-            )  # fmt: skip
-    for where, conditions in asked.items():
+    if plan.gate is not None and plan.gate.after >= quarters:
+        raise ConfigError(
+            f"decides after quarter {plan.gate.after}, when nothing is left to decide",
+            key=f"{key}.gate.after", value=plan.gate.after,
+            allowed=f"1 to {quarters - 1}, before the study ends",
+        )  # fmt: skip
+    for where, conditions in plan.conditions.items():
         for condition in conditions:
             for segment in filter(None, (condition.segment, condition.over)):
-                _check_known(segment, ("all", *segments), where, "no such segment")
+                _check_known(segment, ("all", *segments), f"{key}.{where}", "no such segment")
 
 
 def check_plan(plan: Plan, key: str, levers: dict[str, Lever], quarters: int) -> None:

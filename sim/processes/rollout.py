@@ -22,9 +22,7 @@ from sim.config.fields import Uncertain
 from sim.config.lever import Lever
 from sim.config.plan import Plan
 from sim.config.rollout import Organisation, Task, Wave, waited_for
-from sim.types import F64
-
-WEEKS_PER_QUARTER = 13
+from sim.types import F64, WEEKS_PER_QUARTER
 
 Kind: TypeAlias = Literal["task", "wave"]
 Steps: TypeAlias = Generator[Event, Any, bool]

@@ -32,9 +32,8 @@ from sim.report.figures import (
 from sim.report.folder import RunFolder
 from sim.report.numbers import plain
 from sim.report.words import Words, readable
-from sim.types import F64
+from sim.types import F64, WEEKS_PER_QUARTER
 
-WEEKS_PER_QUARTER: Final = 13.0
 MOST_ROWS: Final = (25, 40)
 """Rows above which the tasks of a lever, then its waves too, are drawn as one."""
 PLANNED: Final = "#b9c2ca"

@@ -7,12 +7,14 @@ a module in `sim.commands` with `main`, and, if it takes a configuration, a file
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import os
 import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from sim.errors import ConfigError, FidelioError, Interrupted, StoreError
@@ -127,6 +129,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _report(Interrupted("interrupted").with_traceback(error.__traceback__), debug)
     except FidelioError as error:
         return _report(error, debug)
+    finally:
+        if argv is None:  # the process ends: to look for garbage now would only delay that
+            gc.freeze()
     return 0
 
 
@@ -170,9 +175,12 @@ def _study(name: str, arguments: Sequence[str]) -> None:
     if options.help:
         print(_command_help(name), end="")
         return
-    from sim.config.load import Composer
-
-    with Composer(name, options.config_dir, _check) as composer:
+    composing = _imported("sim.config.load")
+    if not (options.cfg or options.info):
+        _imported(COMMANDS[name].module)
+        if not gc.get_freeze_count():  # what is imported stays, so no collection need look at it
+            gc.freeze()
+    with composing.Composer(name, options.config_dir, _check) as composer:
         overrides = composer.translate(options.overrides)
         if options.cfg == "job":
             from omegaconf import OmegaConf
@@ -185,7 +193,17 @@ def _study(name: str, arguments: Sequence[str]) -> None:
             flags.append("--multirun")
         if not flags:
             composer.config(overrides)  # before Hydra makes the folder of a run that cannot be
+            flags += ["--multirun"] if composer.is_sweep(overrides) else []
         _through_hydra(composer, flags, overrides)
+
+
+def _imported(module: str) -> ModuleType:
+    """Import what is heavy; collecting garbage meanwhile would find none, and take a sixth more."""
+    gc.disable()
+    try:
+        return importlib.import_module(module)
+    finally:
+        gc.enable()
 
 
 def _check(config: Config) -> None:
@@ -208,8 +226,6 @@ def _parser(name: str) -> _Parser:
 
 def _through_hydra(composer: Composer, flags: Sequence[str], overrides: Sequence[str]) -> None:
     """Let Hydra make the folder, or the folders of a sweep, and call the command in each."""
-    import hydra
-
     from sim.config.load import COMPOSITION_ERRORS
 
     def job(_: Any) -> None:
@@ -218,10 +234,16 @@ def _through_hydra(composer: Composer, flags: Sequence[str], overrides: Sequence
         except Exception as error:
             raise _StoppedError(error) from error
 
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints errors itself and exits with 1
-    before, sys.argv = sys.argv, ["fidelio", *flags, composer.search_path, *overrides]
+    before = sys.argv
     try:
-        hydra.main(str(composer.conf), composer.command, version_base="1.3")(job)()
+        if flags:
+            import hydra
+
+            os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints errors itself and exits with 1
+            sys.argv = ["fidelio", *flags, composer.search_path, *overrides]
+            hydra.main(str(composer.conf), composer.command, version_base="1.3")(job)()
+        else:
+            composer.run(overrides, job)
     except _StoppedError as stopped:
         raise stopped.error from None
     except COMPOSITION_ERRORS as error:

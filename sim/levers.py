@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -141,6 +142,26 @@ class Budget:
         return sum(self.move(lever, "", 1.0, quarter) for lever in self.table)
 
 
+class Impact(NamedTuple):
+    """What an effect of a lever does, as far as it is the same in every quarter."""
+
+    effect: Effect
+    factors: tuple[F64, ...]
+    """Shape (n_segments,) each: by how much the size differs between segments."""
+    counts: float
+    """By how much it counts at its touchpoint."""
+    touches: int | None
+    """Place in WEIGHED of the touchpoint whose quality it moves."""
+
+    def size(self, strength: Mapping[str, float]) -> F64:
+        """Return its size by segment, as far as no other lever undoes it."""
+        undone = max((strength.get(name, 0.0) for name in self.effect.without), default=0.0)
+        size: F64 = self.effect.size * (1.0 - undone) * self.factors[0]
+        for factor in self.factors[1:]:
+            size = size * factor
+        return size
+
+
 class Programme:
     """The levers of one plan, quarter by quarter; carries the stock that past spending has built.
 
@@ -167,9 +188,17 @@ class Programme:
         self.levers = {name: levers[name] for name in plan.levers}
         self.segments = [segment.name for segment in market.segments]
         self.shares = np.array([segment.share for segment in market.segments], dtype=np.float64)
-        weights = [market.weights.price * s.weights.price for s in market.segments]
-        self.about_segments = Segments(self.shares, np.array(weights, dtype=np.float64))
-        self.privacy = np.array([segment.privacy for segment in market.segments], dtype=np.float64)
+        prices = [market.weights.price * s.weights.price for s in market.segments]
+        self.about_segments = Segments(self.shares, np.array(prices, dtype=np.float64))
+        self.reach = {name: self._reach(lever) for name, lever in self.levers.items()}
+        """Lever to the share of each segment that it reaches, shape (n_segments,)."""
+        privacy = np.array([segment.privacy for segment in market.segments], dtype=np.float64)
+        self.impacts = {
+            name: [self._impact(effect, privacy) for effect in lever.effects]
+            for name, lever in self.levers.items()
+        }
+        weights = np.array([getattr(market.journey, touchpoint.value) for touchpoint in WEIGHED])
+        self.touchpoint_weights = weights / weights.sum()
         self.budget = Budget(plan)
         self.rollout = RollOut(plan, self.levers, organisation, self.segments)
         self.stock = dict.fromkeys(self.levers, 0.0)
@@ -183,11 +212,11 @@ class Programme:
         spend = {n: self.budget.spend(n, quarter) for n in self.levers}
         self.stock = {n: carried[n] + spend[n] for n in self.levers}
         ready = self.rollout.advance(quarter, situation.delay)
-        saturation = {n: self._saturation(lever) for n, lever in self.levers.items()}
+        saturation = {n: self._saturation(n) for n in self.levers}
         strength = {n: saturation[n] * float(ready[n] @ self.shares) for n in self.levers}
-        reached = {n: self._reach(lever) * ready[n] for n, lever in self.levers.items()}
-        for name in self.levers:
-            reached[name] = reached[name] * self._taken_up(name, strength[name])
+        reached = {
+            n: self.reach[n] * ready[n] * self._taken_up(n, strength[n]) for n in self.levers
+        }
         felt = {
             n: saturation[n] * self._support(n, strength) * self._distinct(n, situation.alike)
             for n in self.levers
@@ -245,42 +274,45 @@ class Programme:
         """
         by_lever = {}
         touched = np.zeros((len(WEIGHED), len(self.segments)))
-        for name, lever in self.levers.items():
+        for name, impacts in self.impacts.items():
             own = np.zeros((N_CHANNELS, len(self.segments)))
-            for effect in lever.effects:
-                size = self._size(effect, strength) * felt[name] * reached[name]
-                own[effect.channel] += size * self.market.journey.factor(effect.touchpoint)
-                if effect.channel <= Channel.MATCH and effect.touchpoint in WEIGHED:
-                    touched[WEIGHED.index(effect.touchpoint)] += size
+            for impact in impacts:
+                size = impact.size(strength) * felt[name] * reached[name]
+                own[impact.effect.channel] += size * impact.counts
+                if impact.touches is not None:
+                    touched[impact.touches] += size
             by_lever[name] = own
         return by_lever, touched
 
-    def _size(self, effect: Effect, strength: dict[str, float]) -> F64:
-        """Return an effect's size by segment, as far as no other lever undoes it."""
+    def _impact(self, effect: Effect, privacy: F64) -> Impact:
+        """Return what of an effect stays the same from quarter to quarter."""
         factor = np.array([effect.segments.get(s, 1.0) for s in self.segments])
-        undone = max((strength.get(name, 0.0) for name in effect.without), default=0.0)
-        size = effect.size * (1.0 - undone) * factor
-        return size * self.privacy if effect.channel == Channel.TRUST and effect.size < 0 else size
+        minded = effect.channel == Channel.TRUST and effect.size < 0
+        touches = effect.channel <= Channel.MATCH and effect.touchpoint in WEIGHED
+        return Impact(
+            effect=effect,
+            factors=(factor, privacy) if minded else (factor,),
+            counts=self.market.journey.factor(effect.touchpoint),
+            touches=WEIGHED.index(effect.touchpoint) if touches else None,
+        )
 
     def _breaks(self, channels: F64, touched: F64) -> F64:
         """Return the weighted sd of quality over touchpoints, as far as it is not evened out."""
-        journey = self.market.journey
-        weights = np.array([getattr(journey, touchpoint.value) for touchpoint in WEIGHED])
-        weights = weights / weights.sum()
+        weights = self.touchpoint_weights
         spread = np.sqrt(weights @ (touched - weights @ touched) ** 2)
         left: F64 = spread * np.clip(1.0 - channels[Channel.CONSISTENCY], 0.0, 1.0)
         return left
 
-    def _saturation(self, lever: Lever) -> float:
+    def _saturation(self, name: str) -> float:
         """Return s(a) = a^h / (a^h + half^h) of Hill, a: adstock in money per reached customer.
 
         While waves have come to a part of the customers only, the money is spent on that part.
         """
-        covered = self.rollout.covered(lever.name)
-        reached = self.market.company_customers * float(self._reach(lever) * covered @ self.shares)
+        lever, covered = self.levers[name], self.rollout.covered(name)
+        reached = self.market.company_customers * float(self.reach[name] * covered @ self.shares)
         if reached <= 0.0:
             return 0.0
-        ratio: float = (self.stock[lever.name] / reached / lever.half_saturation) ** lever.hill
+        ratio: float = (self.stock[name] / reached / lever.half_saturation) ** lever.hill
         return ratio / (1.0 + ratio)
 
     def _reach(self, lever: Lever) -> F64:

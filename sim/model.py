@@ -5,13 +5,13 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import mesa
 import numpy as np
 
-from sim.agents import Brand, CustomerSet
-from sim.config.build import realise, uncertain_parameters
+from sim.agents import Brand, CustomerSet, brands_in_order
+from sim.config.build import Unknowns
 from sim.config.load import load
 from sim.config.plan import Plan
 from sim.config.rivals import Rival
@@ -66,6 +66,16 @@ class State:
         )
 
 
+class Drawn(NamedTuple):
+    """A configuration after what is uncertain was drawn for a replication."""
+
+    config: Config
+    numbers: dict[str, float]
+    """What was drawn, by the parameter's path."""
+    planned: Config
+    """The configuration before."""
+
+
 class LoyaltyModel(mesa.Model):
     """A market of customers and brands that lives quarter by quarter.
 
@@ -75,7 +85,8 @@ class LoyaltyModel(mesa.Model):
     Parameters
     ----------
     config
-        A configuration, the name of a scenario, or None for the default composition.
+        A configuration, the name of a scenario, or None for the default composition. Who makes many
+        models of one configuration finds its `Unknowns` once and gives those.
     plan
         The focal brand's plan, or the name of one; the configuration's plan if None.
     replication
@@ -89,7 +100,7 @@ class LoyaltyModel(mesa.Model):
     mapper
         What applies a function to chunk numbers; `map`, or a thread pool's map.
     **overrides
-        Configuration overrides by dotted key, `customers=1000`; only when `config` is no `Config`.
+        Configuration overrides by dotted key, `customers=1000`; only if `config` is a name or None.
 
     Raises
     ------
@@ -101,7 +112,7 @@ class LoyaltyModel(mesa.Model):
 
     def __init__(
         self,
-        config: Config | str | None = None,
+        config: Config | Unknowns | str | None = None,
         *,
         plan: Plan | str | None = None,
         replication: int = 0,
@@ -109,25 +120,21 @@ class LoyaltyModel(mesa.Model):
         rng: int | None = None,
         collect: bool = True,
         mapper: Mapper = map,
+        _drawn: Drawn | None = None,
         _state: State | None = None,
         **overrides: Any,
     ) -> None:
         if isinstance(plan, str):  # as `mesa.batch_run` gives it
             overrides["plan"], plan = plan, None
-        if not isinstance(config, Config):
-            config = load(config, [f"{key}={value}" for key, value in overrides.items()])
-        elif overrides:
-            raise ConfigError(
-                "overrides go with a scenario's name, not with a finished configuration",
-                key=next(iter(overrides)),
-            )
-        self.seed_number = int(config.seed if rng is None else rng)
+        if _drawn is None:
+            unknowns = _find_unknowns(config, overrides)
+            seed = int(unknowns.config.seed if rng is None else rng)
+            drawn = replication if parameter_replication is None else parameter_replication
+            _drawn = draw_parameters(unknowns, seed, drawn)
+        self.config, self.drawn, self.planned = _drawn
+        self.seed_number = int(self.config.seed if rng is None else rng)
         super().__init__(rng=self.seed_number)
         self.replication = replication
-        drawn = replication if parameter_replication is None else parameter_replication
-        self.planned = config
-        """The configuration before what is uncertain was drawn."""
-        self.config, self.drawn = draw_parameters(config, self.seed_number, drawn)
         self.plan = plan or self.config.plan
         self.mapper = mapper
         self.product = Product(self.config.market, self.config.rivals)
@@ -157,6 +164,7 @@ class LoyaltyModel(mesa.Model):
         for index, brand in enumerate(self.config.market.brands):
             rival = make_rival_policy(policies.get(brand.name, Rival()), index)
             Brand(self, brand.name, index, rival if index else self.focal_policy)
+        self.brands = brands_in_order(self)
 
     def _settle_market(self) -> State:
         """Return the state before anybody has lived a quarter."""
@@ -239,7 +247,8 @@ class LoyaltyModel(mesa.Model):
     def fork(self, plan: Plan, config: Config | None = None) -> LoyaltyModel:
         """Return a model that goes on from this state under another plan, in the same world.
 
-        With `config`, what differs in it (other risks, say) holds from now on.
+        With `config`, what differs in it (other risks, say) holds from now on; nothing is drawn
+        again.
 
         Raises
         ------
@@ -249,25 +258,23 @@ class LoyaltyModel(mesa.Model):
         if self.plan_quarter > 1:
             lived = self.plan_quarter - 1
             raise ValueError(f"{lived} quarters of the plan are lived; fork before it begins")
-        twin = LoyaltyModel(
-            config or self.config,
+        return LoyaltyModel(
             plan=plan,
             replication=self.replication,
             rng=self.seed_number,
             collect=self.datacollector is not None,
             mapper=self.mapper,
+            _drawn=Drawn(config or self.config, self.drawn, self.planned),
             _state=self.state.copy(),
         )
-        twin.drawn, twin.planned = self.drawn, self.planned
-        return twin
 
     def release(self) -> None:
-        """Let go of the customers; the model is of no use afterwards.
+        """Let go of all that the model holds; it is of no use afterwards.
 
         A Mesa model refers to itself, so its columns would otherwise stay in memory until the
         garbage collector comes by, which in a study of few Python objects is hardly ever.
         """
-        del self.state
+        self.__dict__.clear()
 
     def _mark_base(self) -> None:
         """Flag today's focal customers: the people whose lifetime value is reported."""
@@ -295,7 +302,7 @@ class LoyaltyModel(mesa.Model):
             )  # fmt: skip
             return tally
 
-        self.tally = add_tallies(list(self.mapper(live, range(self.n_chunks))))
+        self.tally = add_tallies(self.mapper(live, range(self.n_chunks)))
         columns.opinion_brand[:] = next_brand
         columns.opinion_valence[:] = next_valence
 
@@ -352,13 +359,13 @@ class LoyaltyModel(mesa.Model):
             n_segments=len(self.config.market.segments),
             look=self.history if self.records else None,
             delivered=self.delivered,
-            situation=self._situation(),
+            situation=self._situation,
         )
 
     def _situation(self) -> Situation:
-        """Return what this quarter meets the focal levers with."""
+        """Return what this quarter meets the focal levers with, once rivals have acted."""
         alike: dict[str, float] = {}
-        for brand in self.agents_by_type[Brand]:
+        for brand in self.brands:
             if isinstance(brand.policy, Imitate):
                 for lever, likeness in brand.policy.alike.items():
                     alike[lever] = max(alike.get(lever, 0.0), likeness)
@@ -378,12 +385,19 @@ class LoyaltyModel(mesa.Model):
             member_margin=np.divide(
                 margin, members, out=np.full(at.N_TIERS, np.inf), where=members > 0
             ),
-            money_line=float(last.club[-1, at.SPEND]) / customers,
+            money_line=self._money_line(),
         )  # fmt: skip
+
+    def _money_line(self) -> float:
+        """Return the yearly spend, in currency, above which a customer spends more than most."""
+        if not self.records:
+            return 0.0
+        last = self.records[-1]
+        return float(last.club[-1, at.SPEND]) / max(float(last.warned[-1].sum()), 1.0)
 
     def no_treatment(self) -> at.Treatment:
         """Return what single customers get before the plan: nothing."""
-        return no_treatment(len(self.config.market.segments), self._situation().money_line)
+        return no_treatment(len(self.config.market.segments), self._money_line())
 
     def note_contacts(self, record: Record) -> None:
         """Keep how many complaints the quarter's purchases were to bring the service desk.
@@ -408,13 +422,26 @@ class LoyaltyModel(mesa.Model):
         return values
 
 
-def draw_parameters(config: Config, seed: int, replication: int) -> tuple[Config, dict[str, float]]:
+def _find_unknowns(config: Config | Unknowns | str | None, overrides: dict[str, Any]) -> Unknowns:
+    """Return the configuration that a model was asked for, with what is uncertain in it."""
+    if not isinstance(config, Config | Unknowns):
+        config = load(config, [f"{key}={value}" for key, value in overrides.items()])
+    elif overrides:
+        raise ConfigError(
+            "overrides go with a scenario's name, not with a finished configuration",
+            key=next(iter(overrides)),
+        )
+    return config if isinstance(config, Unknowns) else Unknowns(config)
+
+
+def draw_parameters(unknowns: Unknowns, seed: int, replication: int) -> Drawn:
     """Return the configuration with every uncertain number drawn for a replication, and the draws.
 
     A draw is addressed by the parameter's own name, so that adding a parameter moves no other. A
     plan's parameters go by the plan's name, whatever its part in the study.
     """
-    roles = {"plan": config.plan.name, "baseline": config.baseline.name}
+    planned = unknowns.config
+    roles = {"plan": planned.plan.name, "baseline": planned.baseline.name}
 
     def draw(path: str) -> float:
         role, _, rest = path.partition(".")
@@ -422,9 +449,7 @@ def draw_parameters(config: Config, seed: int, replication: int) -> tuple[Config
         entity = zlib.crc32(name.encode())
         return float(philox.draw_uniform(entity, 0, philox.PARAMETER, seed, replication))
 
-    unknown = uncertain_parameters(config)
-    drawn = {p: number.quantile(draw(p), low, high) for p, (number, low, high) in unknown.items()}
-    return realise(config, draw), drawn
+    return Drawn(*unknowns.realise(draw), planned)
 
 
 def _make_collector() -> mesa.DataCollector:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from sim.agents import brands_in_order
 from sim.kernels import layout as at
 from sim.offer import environment, make_offer, next_trust
 from sim.types import F64, Channel
@@ -46,7 +45,7 @@ def meet_risks(model: LoyaltyModel) -> None:
 
 def let_brands_act(model: LoyaltyModel) -> None:
     """Rivals first, then the focal brand."""
-    for brand in reversed(brands_in_order(model)):
+    for brand in reversed(model.brands):
         brand.act()
     delivered = model.focal_policy.delivered
     if delivered is None:
@@ -60,7 +59,7 @@ def staff_desk(model: LoyaltyModel) -> None:
     """See how many complaints the focal brand answers in time; before the plan, as many as ever."""
     if model.plan_quarter < 1:
         return
-    channels = brands_in_order(model)[0].channels + model.risk_hits
+    channels = model.brands[0].channels + model.risk_hits
     model.product.on_time[0] = model.desk.on_time(
         model.state.contacts[-1],
         model.usual_contacts(),
@@ -71,8 +70,7 @@ def staff_desk(model: LoyaltyModel) -> None:
 
 def compose_offer(model: LoyaltyModel) -> None:
     """Bring product, policies, risks, trust and reputation together."""
-    brands = brands_in_order(model)
-    channels = np.stack([brand.channels for brand in brands])
+    channels = np.stack([brand.channels for brand in model.brands])
     channels[0] += model.risk_hits
     channels[0, Channel.TRUST] += model.risk_hits[Channel.TRUST] * (privacy_concern(model) - 1.0)
     bond = model.config.market.bond

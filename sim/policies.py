@@ -35,14 +35,14 @@ class Sight:
     delivered
         Quarter to what the focal levers gave in it.
     situation
-        What the quarter meets the focal levers with.
+        Gives what the quarter meets the focal levers with.
     """
 
     quarter: int
     n_segments: int
     look: Callable[[], History] | None = None
     delivered: Mapping[int, LeverQuarter] = field(default_factory=dict)
-    situation: Situation | None = None
+    situation: Callable[[], Situation] | None = None
 
     def level(self, measure: str, brand: int, segment: int = -1, quarters_ago: int = 1) -> float:
         """Return a measure of so many quarters ago; NaN if it was not lived or does not exist."""
@@ -235,7 +235,8 @@ class FollowPlan:
             self._pass_gate(plan.gate, sight)
         if plan.review is not None and not self.stopped:
             self._review(plan.review, sight)
-        self.delivered = self.programme.advance(sight.situation or Situation(sight.quarter))
+        situation = sight.situation() if sight.situation else Situation(sight.quarter)
+        self.delivered = self.programme.advance(situation)
         return self.delivered.channels
 
     def _pass_gate(self, gate: Gate, sight: Sight) -> None:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from sim import report
 from sim.config.build import configuration_hash, dump, parameters
 from sim.config.study import Config
-from sim.report import headline_figure, write_page
 from sim.report.words import LANGUAGES, Words
 from sim.store import write_run, write_text
 from sim.study import TABLES, Progress, StudyResult, run_study
@@ -79,7 +79,7 @@ class Result:
     def plot(self) -> Figure:
         """Return cash flow, churn and NPV in one picture."""
         with tempfile.TemporaryDirectory() as folder:
-            return headline_figure(self.save(folder))
+            return report.headline_figure(self.save(folder))
 
     def to_html(self, path: str | Path) -> Path:
         """Write the report as one page and return its path.
@@ -90,7 +90,7 @@ class Result:
             If the page cannot be written.
         """
         with tempfile.TemporaryDirectory() as folder:
-            page = write_page(self.save(folder))
+            page = report.write_page(self.save(folder))
             return write_text(Path(path), page.read_text("utf-8"))
 
 

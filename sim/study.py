@@ -8,16 +8,15 @@ again with the same parameters in another world; these twins tell how much of th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from sim.config.build import uncertain_parameters
+from sim.config.build import Unknowns, uncertain_parameters
 from sim.config.plan import Plan
 from sim.config.study import Config
 from sim.engines.local import LocalEngine, StoppedError
@@ -25,12 +24,14 @@ from sim.errors import ConfigError
 from sim.finance import returns, risk_figures
 from sim.finance.cash_flow import SPEND, cash_flow, customer_scale
 from sim.finance.risk_figures import Spread
+from sim.measures.columns import Table, from_rows, n_rows, stacked
+from sim.measures.history import History
 from sim.measures.lifetime_value import focal_lifetime_value, present_lifetime_value
 from sim.measures.membership import tier_table
-from sim.measures.table import MEASURES, measure_table
+from sim.measures.table import MEASURES, measure_columns
 from sim.model import LoyaltyModel
 from sim.policies import Decision
-from sim.processes.rollout import planned_schedule
+from sim.processes.rollout import Work, planned_schedule
 from sim.types import F64, QUARTERS_PER_YEAR
 
 LEVELS = {
@@ -91,19 +92,19 @@ class Task:
 class PlanResult:
     """What one plan gave in one world; tables have no columns for plan and replication yet."""
 
-    tables: dict[str, pd.DataFrame]
+    tables: dict[str, Table]
     """By a name in TABLES."""
     outcomes: dict[str, float]
 
     @property
     def measures(self) -> pd.DataFrame:
         """A row per quarter x segment x brand, a column per measure."""
-        return self.tables["measures"]
+        return pd.DataFrame(self.tables["measures"])
 
     @property
     def cash_flow(self) -> pd.DataFrame:
         """A row per quarter, money by component."""
-        return self.tables["cash_flow"]
+        return pd.DataFrame(self.tables["cash_flow"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,10 +200,11 @@ class StudyResult:
         """Return whether the plan is the baseline's run, to the bit, in every replication."""
         key = f"changes_nothing {plan}"
         if key not in self._cache:
-            pairs = [(r.plans[plan], r.plans[self.baseline]) for r in self.replications]
+            pairs = [(r.plans[plan].tables, r.plans[self.baseline].tables)
+                     for r in self.replications]  # fmt: skip
             self._cache[key] = all(
-                own.cash_flow["net"].equals(base.cash_flow["net"])
-                and own.measures.equals(base.measures)
+                _same(own["cash_flow"], base["cash_flow"], ["net"])
+                and _same(own["measures"], base["measures"], MEASURES)
                 for own, base in pairs
             )
         return bool(self._cache[key])
@@ -274,7 +276,7 @@ class StudyResult:
         for path, (number, _, _) in uncertain_parameters(self.config).items():
             drawn = np.array([r.parameters[path] for r in self.replications])
             varies = np.ptp(npvs) > 0 and np.ptp(drawn) > 0
-            correlation = float(stats.spearmanr(drawn, npvs).statistic) if varies else None
+            correlation = risk_figures.rank_correlation(drawn, npvs) if varies else None
             rows.append({"parameter": path, "value": number, "npv_correlation": correlation})
         return sorted(rows, key=lambda row: -abs(row["npv_correlation"] or 0.0))
 
@@ -288,17 +290,17 @@ class StudyResult:
     def table(self, name: str) -> pd.DataFrame:
         """Return one of TABLES over all plans and replications."""
         if name not in self._cache:
-            frames = []
-            for plan in dict.fromkeys((*self.plans, self.baseline)):
-                for index, replication in enumerate(self.replications):
-                    frame = replication.plans[plan].tables[name].copy()
-                    frame.insert(0, "replication", index)
-                    frame.insert(0, "plan", plan)
-                    frames.append(frame)
-            filled = [frame for frame in frames if len(frame)] or frames[:1]
-            self._cache[name] = pd.concat(filled, ignore_index=True)
-        stacked: pd.DataFrame = self._cache[name]
-        return stacked
+            names = list(dict.fromkeys((*self.plans, self.baseline)))
+            tables = [r.plans[plan].tables[name] for plan in names for r in self.replications]
+            lengths = [n_rows(table) for table in tables]
+            numbers = np.arange(len(self.replications))
+            whose = {
+                "plan": np.repeat(np.repeat(names, len(numbers)), lengths),
+                "replication": np.repeat(np.tile(numbers, len(names)), lengths),
+            }
+            self._cache[name] = pd.DataFrame({**whose, **stacked(tables)})
+        table: pd.DataFrame = self._cache[name]
+        return table
 
 
 _ZERO = Spread(
@@ -327,6 +329,30 @@ def check_measures(config: Config) -> None:
             )  # fmt: skip
 
 
+class Groundwork:
+    """What all worlds of a study share, found once.
+
+    Parameters
+    ----------
+    config
+        What to study.
+
+    Attributes
+    ----------
+    unknowns
+        What is uncertain in it.
+    schedules
+        Plan to its tasks and waves as planned.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.unknowns = Unknowns(config)
+        self.schedules = {
+            plan.name: planned_schedule(plan, config.lever) for plan in config.every_plan.values()
+        }
+
+
 def run_study(config: Config, progress: Progress | None = None) -> StudyResult:
     """Live every replication of a study.
 
@@ -353,13 +379,14 @@ def run_study(config: Config, progress: Progress | None = None) -> StudyResult:
     check_measures(config)
     began = time.perf_counter()
     engine = LocalEngine(config.engine.threads, config.customers)
+    groundwork = Groundwork(config)
     done: list[Replication] = []
-    tasks = _first_tasks(config)
+    tasks = _first_tasks(config, uncertain=bool(groundwork.unknowns.numbers))
     planned = len(tasks)
     interrupted = False
 
     def live(task: Task) -> Replication:
-        return run_replication(config, task, engine)
+        return run_replication(groundwork, task, engine)
 
     def collect() -> StudyResult:
         ordered = sorted(done, key=lambda r: r.task.world)
@@ -389,32 +416,37 @@ def run_study(config: Config, progress: Progress | None = None) -> StudyResult:
     return collect()
 
 
-def run_replication(config: Config, task: Task, engine: LocalEngine) -> Replication:
+def run_replication(config: Config | Groundwork, task: Task, engine: LocalEngine) -> Replication:
     """Live one world: burn in once, then each plan and the baseline from copies of that state."""
+    groundwork = config if isinstance(config, Groundwork) else Groundwork(config)
     with ThreadPoolExecutor(engine.threads_per_task) as pool:
         model = LoyaltyModel(
-            config,
+            groundwork.unknowns,
             replication=task.world,
             parameter_replication=task.parameters,
             collect=False,
             mapper=pool.map if engine.threads_per_task > 1 else map,
         )
         _step_until(model, 1, engine)
-        baseline = _live_plan(model, model.config.baseline, engine)
+        baseline = _live_plan(model, model.config.baseline, groundwork, engine)
         results = {model.config.baseline.name: baseline}
         for plan in model.config.plans or (model.config.plan,):
             if plan.name not in results:
-                results[plan.name] = _live_plan(model, plan, engine)
-        if config.risks.register:
+                results[plan.name] = _live_plan(model, plan, groundwork, engine)
+        if groundwork.config.risks.register:
             _live_without_risks(model, results, engine)
-    model.release()
     for result in results.values():
         rate = model.config.finance.quarterly_rate
-        result.outcomes.update(_money(result.cash_flow, baseline.cash_flow, rate))
-    return Replication(task, results, model.drawn)
+        flows, base = result.tables["cash_flow"], baseline.tables["cash_flow"]
+        result.outcomes.update(_money(flows, base, rate))
+    replication = Replication(task, results, model.drawn)
+    model.release()
+    return replication
 
 
-def _live_plan(burnt_in: LoyaltyModel, plan: Plan, engine: LocalEngine) -> PlanResult:
+def _live_plan(
+    burnt_in: LoyaltyModel, plan: Plan, groundwork: Groundwork, engine: LocalEngine
+) -> PlanResult:
     """Live a plan to the horizon from a copy of the burnt-in state."""
     model = burnt_in.fork(plan)
     finance = model.config.finance
@@ -422,22 +454,22 @@ def _live_plan(burnt_in: LoyaltyModel, plan: Plan, engine: LocalEngine) -> PlanR
     history = model.history()
     scale = customer_scale(history)
     value = (finance.gross_margin, finance.quarterly_rate)
-    measures = measure_table(history, scale)
+    measures = measure_columns(history, scale)
     measures["lifetime_value"] = present_lifetime_value(history, *value).ravel()
     clv = focal_lifetime_value(history, *value)
     tables = {
-        "without_risks": pd.DataFrame(columns=["quarter", "net"]),
+        "without_risks": from_rows(["quarter", "net"], []),
         "measures": measures,
         "cash_flow": cash_flow(history, model.records, plan, finance, scale),
         "cohort": _cohort_table(model),
         "switching": _switching_table(model),
         "levers": _lever_table(model),
-        "rollout": _rollout_table(model),
-        "events": pd.DataFrame(model.risks.events, columns=["quarter", "risk"]),
-        "decisions": pd.DataFrame(model.focal_policy.decisions, columns=Decision._fields),
+        "rollout": _rollout_table(model, groundwork.schedules[plan.name]),
+        "events": from_rows(["quarter", "risk"], model.risks.events),
+        "decisions": from_rows(Decision._fields, model.focal_policy.decisions),
         "tiers": tier_table(model.records, model.config.market, scale),
     }
-    result = PlanResult(tables, {**_levels(measures, model.config), "clv": clv})
+    result = PlanResult(tables, {**_levels(measures, history), "clv": clv})
     model.release()
     return result
 
@@ -452,15 +484,15 @@ def _live_without_risks(
     safe = replace(burnt_in.config, risks=replace(burnt_in.config.risks, register=()))
     plans = {plan.name: plan for plan in safe.every_plan.values()}
     for name, result in results.items():
-        flows = result.cash_flow
-        if len(result.tables["events"]):
+        flows = result.tables["cash_flow"]
+        if n_rows(result.tables["events"]):
             model = burnt_in.fork(plans[name], safe)
             _step_until(model, safe.quarters + 1, engine)
             history = model.history()
             scale = customer_scale(history)
             flows = cash_flow(history, model.records, model.plan, safe.finance, scale)
             model.release()
-        result.tables["without_risks"] = flows[["quarter", "net"]]
+        result.tables["without_risks"] = {column: flows[column] for column in ("quarter", "net")}
 
 
 def drift_warnings(measures: pd.DataFrame, focal: str) -> tuple[str, ...]:
@@ -492,9 +524,9 @@ def _step_until(model: LoyaltyModel, plan_quarter: int, engine: LocalEngine) -> 
         model.step()
 
 
-def _first_tasks(config: Config) -> list[Task]:
+def _first_tasks(config: Config, *, uncertain: bool) -> list[Task]:
     tasks = [Task(world, world) for world in range(config.replications)]
-    if not uncertain_parameters(config):
+    if not uncertain:
         return tasks
     n_twins = max(config.replications // 4, 2)
     return tasks + [Task(TWIN_WORLDS + index, index) for index in range(n_twins)]
@@ -524,19 +556,22 @@ def _check_names(plans: Sequence[Plan], baseline: Plan) -> None:
             )  # fmt: skip
 
 
-def _levels(measures: pd.DataFrame, config: Config) -> dict[str, float]:
+def _levels(measures: Table, history: History) -> dict[str, float]:
     """Return each level outcome: the mean over the horizon's last year; annual churn at its end."""
-    last = config.quarters - min(QUARTERS_PER_YEAR, config.quarters)
-    focal = measures[(measures.segment == "all") & (measures.brand == config.market.focal.name)]
-    year = focal[focal.quarter > last]
-    levels = {name: float(year[measure].mean()) for name, measure in LEVELS.items()}
-    return {**levels, "churn_annual": float(year["churn_annual"].iloc[-1])}
+    last_year = history.quarters > max(history.quarters[-1] - QUARTERS_PER_YEAR, 0)
+
+    def focal(measure: str) -> F64:
+        values: F64 = measures[measure].reshape(history.shape)[last_year, -1, 0]
+        return values
+
+    levels = {name: _mean_known(focal(measure)) for name, measure in LEVELS.items()}
+    return {**levels, "churn_annual": float(focal("churn_annual")[-1])}
 
 
-def _money(flows: pd.DataFrame, base: pd.DataFrame, rate: float) -> dict[str, float]:
+def _money(flows: Table, base: Table, rate: float) -> dict[str, float]:
     """Return the money outcomes of a plan against the baseline; NaN where one does not exist."""
-    net = (flows["net"] - base["net"]).to_numpy()
-    spend = -float((flows[list(SPEND)] - base[list(SPEND)]).to_numpy().sum())
+    net = flows["net"] - base["net"]
+    spend = -float(np.array([flows[name] - base[name] for name in SPEND]).sum())
     margin = float(net.sum()) + spend
     found = {
         "npv": returns.npv(net, rate),
@@ -549,49 +584,75 @@ def _money(flows: pd.DataFrame, base: pd.DataFrame, rate: float) -> dict[str, fl
     return {name: np.nan if value is None else value for name, value in found.items()}
 
 
-def _cohort_table(model: LoyaltyModel) -> pd.DataFrame:
+def _cohort_table(model: LoyaltyModel) -> Table:
     """Return buyers by (quarter of first focal purchase, quarters since), simulated customers."""
-    counts = np.stack([record.cohort for record in model.records])
-    quarters = [record.quarter for record in model.records]
-    rows = [
-        (first, now - first, int(counts[t, c]))
-        for c, first in enumerate(quarters)
-        for t, now in enumerate(quarters)
-        if t >= c
-    ]
-    return pd.DataFrame(rows, columns=["first_quarter", "age", "buyers"])
+    counts = np.array([record.cohort for record in model.records])
+    quarters = np.array([record.quarter for record in model.records])
+    first, now = np.triu_indices(len(quarters))
+    return {
+        "first_quarter": quarters[first],
+        "age": quarters[now] - quarters[first],
+        "buyers": counts[now, first],
+    }
 
 
-def _lever_table(model: LoyaltyModel) -> pd.DataFrame:
+def _lever_table(model: LoyaltyModel) -> Table:
     """Return spend, readiness and strength of each lever by quarter and segment."""
     segments = [segment.name for segment in model.config.market.segments]
     rows = [
-        (quarter, lever, segment, given.spend[lever], float(ready), given.strength[lever])
+        (quarter, lever, given.spend[lever], given.strength[lever])
         for quarter, given in model.delivered.items()
         for lever in given.ready
-        for segment, ready in zip(segments, given.ready[lever], strict=True)
     ]
-    return pd.DataFrame(rows, columns=["quarter", "lever", "segment", "spend", "ready", "strength"])
+    by_lever = from_rows(["quarter", "lever", "spend", "strength"], rows)
+    quarter, lever, spend, strength = (
+        np.repeat(column, len(segments)) for column in by_lever.values()
+    )
+    ready = [given.ready[lever] for given in model.delivered.values() for lever in given.ready]
+    return {
+        "quarter": quarter,
+        "lever": lever,
+        "segment": np.tile(segments, len(rows)),
+        "spend": spend,
+        "ready": np.ravel(ready),
+        "strength": strength,
+    }
 
 
-def _rollout_table(model: LoyaltyModel) -> pd.DataFrame:
+def _rollout_table(model: LoyaltyModel, planned: Sequence[Work]) -> Table:
     """Return each task and wave that was begun or planned: weeks planned and weeks lived."""
-    rollout = model.focal_policy.programme.rollout
-    key = ["lever", "item", "kind"]
-    lived = pd.DataFrame(rollout.log, columns=[*key, "start", "finish"])
-    as_planned = {plan.name: plan for plan in model.planned.every_plan.values()}
-    plan = as_planned.get(model.plan.name, model.plan)
-    schedule = planned_schedule(plan, model.planned.lever)
-    intended = pd.DataFrame(schedule, columns=[*key, "planned_start", "planned_finish"])
-    return intended.merge(lived, on=key, how="outer")
+    begun = model.focal_policy.programme.rollout.log
+    as_planned = {work[:3]: (work.start, work.finish) for work in planned}
+    as_lived = {work[:3]: (work.start, work.finish) for work in begun}
+    never = (np.nan, np.nan)
+    rows = [
+        (*item, *as_planned.get(item, never), *as_lived.get(item, never))
+        for item in sorted(as_planned.keys() | as_lived.keys())
+    ]
+    names = ["lever", "item", "kind", "planned_start", "planned_finish", "start", "finish"]
+    return from_rows(names, rows)
 
 
-def _switching_table(model: LoyaltyModel) -> pd.DataFrame:
+def _switching_table(model: LoyaltyModel) -> Table:
     """Return purchases of the plan's quarters by (last brand, present brand)."""
     names = [brand.name for brand in model.config.market.brands]
-    total = sum(record.switching[-1] for record in model.records if record.quarter >= 1)
-    table = pd.DataFrame(total, index=names, columns=names).rename_axis("from_brand")
-    return table.reset_index().melt("from_brand", var_name="to_brand", value_name="purchases")
+    lived = [record.switching[-1] for record in model.records if record.quarter >= 1]
+    return {
+        "from_brand": np.tile(names, len(names)),
+        "to_brand": np.repeat(names, len(names)),
+        "purchases": np.sum(lived, axis=0).T.ravel(),
+    }
+
+
+def _same(table: Table, other: Table, columns: Iterable[str]) -> bool:
+    """Return whether columns of numbers are the same, to the bit."""
+    return all(np.array_equal(table[name], other[name], equal_nan=True) for name in columns)
+
+
+def _mean_known(values: F64) -> float:
+    """Return the mean of the values that exist, NaN if none does."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def _mean(values: F64) -> float | None:

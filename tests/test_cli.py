@@ -11,6 +11,8 @@ from types import ModuleType
 
 import pytest
 import yaml
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from omegaconf import ListConfig
 from rich.console import Console
 
 from sim.cli import COMMANDS, main
@@ -192,6 +194,36 @@ def test_compare(calls):
     assert config.command == "fidelio compare 'plans=[today]' customers=200"
 
 
+def test_a_run_composes_once(calls, monkeypatch):
+    composed = []
+    compose = ConfigLoaderImpl._load_configuration_impl
+
+    def counted(self, *arguments, **keywords):
+        composed.append(arguments or keywords)
+        return compose(self, *arguments, **keywords)
+
+    monkeypatch.setattr(ConfigLoaderImpl, "_load_configuration_impl", counted)
+    assert main(["run", *SMALL]) == 0
+    assert len(calls) == len(composed) == 1
+
+
+def test_what_hydra_was_asked_for_it_does(calls, here):
+    given = ["hydra.run.dir=out", "hydra.output_subdir=.hydra", "hydra/job_logging=default"]
+    assert main(["run", *given, *SMALL]) == 0
+    kept = here / "out" / ".hydra"
+    assert read(kept / "config.yaml").keys() >= {"customers", "market", "plan", "lever"}
+    settings = read(kept / "hydra.yaml")["hydra"]
+    assert settings["overrides"]["task"] == ["plan=today", "++customers=200"]
+    assert settings["runtime"]["output_dir"] == str(here / "out")
+    assert settings["mode"] == "RUN"
+    assert (here / "out" / f"{settings['job']['name']}.log").exists()
+
+
+def test_the_mode_of_hydra_is_as_good_as_the_option(calls):
+    assert main(["run", "hydra.mode=MULTIRUN", *SMALL]) == 0
+    assert [folder.name for _, folder in calls] == ["0"]
+
+
 def test_multirun(calls, here, capsys):
     (here / "mine.yaml").write_text("{name: mine, title: My plan}")
     assert main(["run", "-m", "plan=today,mine.yaml", "customers=200"]) == 0
@@ -303,6 +335,19 @@ def test_interrupted(monkeypatch, capsys):
     fails_with(monkeypatch, KeyboardInterrupt())
     assert main(["run", *SMALL]) == 130
     assert capsys.readouterr().err == "fidelio: interrupted\n"
+
+
+def test_interrupted_while_composing(monkeypatch, calls, here, capsys):
+    """OmegaConf, interrupted where it appends to a list, fails at tidying up that list."""
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ListConfig, "_set_item_impl", interrupted)
+    assert main(["run", *SMALL]) == 130
+    assert capsys.readouterr() == ("", "fidelio: interrupted\n")
+    assert not calls
+    assert not (here / "outputs").exists()
 
 
 def test_a_mistake_of_ours_is_not_hidden(monkeypatch):

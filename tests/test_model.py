@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import sim.model
 from sim.agents import Brand
+from sim.config.build import Unknowns
 from sim.config.load import load
 from sim.config.plan import Phase, Plan
 from sim.config.risk import Hit, Risk, Risks
@@ -235,6 +237,25 @@ def test_a_fork_of_the_same_plan_is_the_model_itself_going_on(config):
 
 def test_a_fork_knows_the_parameters_it_lives_with(burnt_in):
     assert burnt_in.fork(burnt_in.plan).drawn == burnt_in.drawn
+
+
+def test_a_fork_draws_nothing_again(config, monkeypatch):
+    """It lives with its parent's numbers, even where those are not of its own world."""
+    twin = LoyaltyModel(config, replication=1, parameter_replication=0, collect=False).burn_in()
+    monkeypatch.setattr(sim.model, "draw_parameters", None)
+    fork = twin.fork(twin.plan)
+    assert fork.config is twin.config
+    assert fork.planned is config
+
+
+def test_a_model_of_found_unknowns_is_that_of_their_configuration(config):
+    given, found = (
+        LoyaltyModel(c, replication=3, collect=False) for c in (config, Unknowns(config))
+    )
+    assert found.config == given.config
+    assert state(found) == state(given)
+    with pytest.raises(ConfigError, match="finished"):
+        LoyaltyModel(Unknowns(config), customers=150)
 
 
 def test_a_fork_shares_no_column_with_its_parent(burnt_in):

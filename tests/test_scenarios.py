@@ -84,7 +84,7 @@ class Lives:
             history = model.history()
             scale = customer_scale(history)
             flows = cash_flow(history, model.records, model.plan, finance, scale)
-            found.append(npv(flows["net"].to_numpy(), finance.quarterly_rate))
+            found.append(npv(flows["net"], finance.quarterly_rate))
         return np.array(found)
 
     def decisions(self, plan: str) -> list[str]:

@@ -6,13 +6,16 @@ import gc
 import json
 import subprocess
 import sys
+import weakref
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import sim
+import sim.study
 from sim.engines.local import LocalEngine
 from sim.population import Population
 from sim.study import (
@@ -185,6 +188,46 @@ def test_a_benchmark_of_an_unknown_measure_is_refused() -> None:
     config = sim.load("retail_three_phase", [*SMALL, f"market.benchmarks={marks}"])
     with pytest.raises(sim.ConfigError, match="did you mean 'churn_annual'"):
         run_study(config)
+
+
+def test_what_all_worlds_share_is_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = sim.load("retail_three_phase", SMALL)
+    called: list[str] = []
+    for name in ("Unknowns", "planned_schedule"):
+        kept = getattr(sim.study, name)
+
+        def call(*given: Any, kept: Any = kept, name: str = name) -> Any:
+            called.append(name)
+            return kept(*given)
+
+        monkeypatch.setattr(sim.study, name, call)
+    run_study(config)
+    assert sorted(called) == ["Unknowns", *["planned_schedule"] * len(config.every_plan)]
+
+
+def test_no_more_than_two_populations_are_ever_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The burnt-in state and the life that goes on from it, whatever the number of lives."""
+    config = sim.load("retail_three_phase", [*SMALL, "risks=retail", PLANS], command="compare")
+    alive: weakref.WeakSet[Population] = weakref.WeakSet()
+    most = lives = 0
+    copy = Population.copy
+
+    def counted(population: Population) -> Population:
+        nonlocal most, lives
+        twin = copy(population)
+        alive.update((population, twin))
+        most, lives = max(most, len(alive)), lives + 1
+        return twin
+
+    monkeypatch.setattr(Population, "copy", counted)
+    gc.disable()
+    try:
+        found = run_replication(config, Task(0, 0), LocalEngine(1, config.customers))
+    finally:
+        gc.enable()
+    assert any(len(plan.tables["events"]["risk"]) for plan in found.plans.values())
+    assert lives > len(found.plans), "no plan was lived again without its events"
+    assert most == 2
 
 
 def test_a_replication_leaves_no_customers_in_memory() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from sim import kernels, report
 from sim.commands.common import console
 from sim.config.study import Config
 from sim.errors import Interrupted
 from sim.model import LoyaltyModel
-from sim.report import write_page
 from sim.report.decisions import gate_verdict
 from sim.report.folder import read_folder
 from sim.report.tables import outcome_rows
@@ -25,6 +26,7 @@ from sim.result import Result
 from sim.store import write_run
 from sim.study import StudyResult, run_study
 
+COMPILING = "Compiling the customers' loops for this processor, once: about a minute ..."
 FEW = 100
 """Customers that are enough to have every loop compiled."""
 
@@ -48,8 +50,8 @@ def carry_out(config: Config, folder: Path) -> None:
         except KeyboardInterrupt:
             raise Interrupted("stopped before two worlds were finished; nothing to keep") from None
     Result(result).save(folder)
-    report = write_page(folder) if config.report.page else None
-    show(result, folder, report)
+    page = write_report(folder) if config.report.page else None
+    show(result, folder, page)
     if result.interrupted:
         raise Interrupted(
             f"stopped; the {len(result.replications)} finished worlds are in {folder}"
@@ -57,9 +59,14 @@ def carry_out(config: Config, folder: Path) -> None:
 
 
 def compile_kernels(config: Config, errors: Console) -> None:
-    """Bring the compiled loops in, telling the reader where it takes a while the first time."""
-    with errors.status("Preparing the engine (the first time takes up to a minute) ..."):
+    """Bring the compiled loops in; where there are none yet, tell the reader why nothing moves."""
+    with kernels.compiled_once(partial(errors.print, COMPILING, soft_wrap=True)):
         LoyaltyModel(replace(config, customers=FEW), collect=False).step()
+
+
+def write_report(folder: Path) -> Path:
+    """Write the page of a run; what draws it is imported now, so that no world waits."""
+    return report.write_page(folder)
 
 
 @contextmanager
@@ -79,7 +86,7 @@ def progress_bar(errors: Console, wanted: bool) -> Iterator[Any]:
         yield lambda done, planned: progress.update(bar, completed=done, total=planned)
 
 
-def show(result: StudyResult, folder: Path, report: Path | None) -> None:
+def show(result: StudyResult, folder: Path, page: Path | None) -> None:
     """Print the verdict, the outcomes and where the files are."""
     out = console()
     summary = result.summary()
@@ -92,8 +99,8 @@ def show(result: StudyResult, folder: Path, report: Path | None) -> None:
     for text in result.warnings:
         out.print(f"Note: {text}")
     out.print(f"Results: {folder}", soft_wrap=True)
-    if report is not None:
-        out.print(f"Report:  {report}", soft_wrap=True)
+    if page is not None:
+        out.print(f"Report:  {page}", soft_wrap=True)
 
 
 def _single(summary: dict[str, Any]) -> Table:

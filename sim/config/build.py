@@ -120,27 +120,67 @@ def configuration_hash(config: Config) -> str:
 # --- numbers of a built configuration ------------------------------------------------------------
 
 
+class Branch(NamedTuple):
+    """A part of a configuration with something uncertain in it."""
+
+    path: str
+    value: Any
+    limits: Limits
+    parts: dict[str | int, Branch]
+    """Its own uncertain parts, by the name or, in a tuple, the index."""
+
+
+class Unknowns:
+    """What a configuration does not know exactly: found once, drawn as often as asked.
+
+    Parameters
+    ----------
+    config
+        The configuration; it is not changed.
+
+    Attributes
+    ----------
+    numbers
+        Each number that is not known exactly, by path, with the range of its field.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._root = _branch(config, "", Limits())
+        self.numbers = {
+            leaf.path: (leaf.value, leaf.limits.low, leaf.limits.high)
+            for leaf in _uncertain_leaves(self._root)
+        }
+
+    def realise(self, draw: Callable[[str], float]) -> tuple[Config, dict[str, float]]:
+        """Return the configuration with each uncertain number drawn, and the numbers by path.
+
+        `draw` gives a probability for a path; the number becomes that quantile of its distribution,
+        within the range of its field. Parts without uncertain numbers are the same objects as
+        before.
+
+        Raises
+        ------
+        ConfigError
+            If drawn numbers contradict each other.
+        """
+        drawn = {
+            path: number.quantile(draw(path), low, high)
+            for path, (number, low, high) in self.numbers.items()
+        }
+        if self._root is None:
+            return self.config, drawn
+        return cast(Config, _realised(self._root, drawn)), drawn
+
+
 def uncertain_parameters(config: Config) -> dict[str, tuple[Uncertain, float, float]]:
     """Return each number that is not known exactly, by path, with the range of its field."""
-    return {
-        path: (number, limits.low, limits.high)
-        for path, number, limits in _leaves(config, "", Limits())
-        if isinstance(number, Uncertain)
-    }
+    return Unknowns(config).numbers
 
 
 def realise(config: Config, draw: Callable[[str], float]) -> Config:
-    """Return the configuration with each uncertain number drawn.
-
-    `draw` gives a probability for a path; the number becomes that quantile of its distribution,
-    within the range of its field. Parts without uncertain numbers are the same objects as before.
-
-    Raises
-    ------
-    ConfigError
-        If drawn numbers contradict each other.
-    """
-    return cast(Config, _realised(config, "", Limits(), draw))
+    """Return the configuration with each uncertain number drawn, see `Unknowns.realise`."""
+    return Unknowns(config).realise(draw)[0]
 
 
 def parameters(config: Config) -> list[Parameter]:
@@ -188,24 +228,41 @@ def _parts(value: object, path: str) -> Iterator[tuple[str, Any]]:
         yield from _parts(item, join(path, name))
 
 
-def _realised(value: Any, path: str, limits: Limits, draw: Callable[[str], float]) -> Any:
+def _branch(value: object, path: str, limits: Limits) -> Branch | None:
+    """Return a part as a branch, or None if all of it is known."""
     if isinstance(value, Uncertain):
-        return value.quantile(draw(path), limits.low, limits.high)
-    parts = [
-        (name, item, _realised(item, join(path, name), inner, draw))
-        for name, item, inner in _items(value, limits)
-    ]
-    if all(new is old for _, old, new in parts):
-        return value
+        return Branch(path, value, limits, {})
+    by_index = isinstance(value, tuple)
+    parts: dict[str | int, Branch] = {}
+    for index, (name, item, inner) in enumerate(_items(value, limits)):
+        found = _branch(item, join(path, name), inner)
+        if found is not None:
+            parts[index if by_index else name] = found
+    return Branch(path, value, limits, parts) if parts else None
+
+
+def _uncertain_leaves(branch: Branch | None) -> Iterator[Branch]:
+    if branch is None:
+        return
+    if not branch.parts:
+        yield branch
+    for part in branch.parts.values():
+        yield from _uncertain_leaves(part)
+
+
+def _realised(branch: Branch, drawn: Mapping[str, float]) -> Any:
+    if not branch.parts:
+        return drawn[branch.path]
+    value = branch.value
+    new: dict[Any, Any] = {name: _realised(part, drawn) for name, part in branch.parts.items()}
     if isinstance(value, tuple):
-        return tuple(new for _, _, new in parts)
+        return tuple(new.get(index, item) for index, item in enumerate(value))
     if isinstance(value, Mapping):
-        return {name: new for name, _, new in parts}
-    changes = {name: new for name, old, new in parts if new is not old}
+        return {**value, **new}
     try:
-        return dataclasses.replace(value, **changes)
+        return dataclasses.replace(value, **new)
     except ConfigError as error:
-        raise _under(path, error) from None
+        raise _under(branch.path, error) from None
 
 
 def _origin(path: str, provenance: Mapping[str, str]) -> tuple[Provenance, str]:

@@ -21,22 +21,25 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml  # type: ignore[import-untyped]
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf import DictConfig, OmegaConf, open_dict
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sim.config.build import assign, build, canonical, find, goes_by_name, join
 from sim.config.distributions import FORMS
 from sim.config.files import (
+    DUMPER,
     GROUPS,
     bad_yaml,
     choices,
@@ -49,10 +52,15 @@ from sim.config.files import (
 from sim.config.study import Config
 from sim.errors import ConfigError
 
+if TYPE_CHECKING:
+    from hydra._internal.hydra import Hydra
+
 __all__ = ["COMPOSITION_ERRORS", "Composer", "choices", "config_root", "load"]
 
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError)
 """What `Composer.explain` explains."""
+JOB = "cli"
+"""What `hydra.main` calls a job of `sim.cli`."""
 COMMAND_LINE = "command line"
 NAMED = "_named"
 PACKAGES = {"scenario": ("scenario", "_global_"), "baseline": ("plan", "baseline")}
@@ -156,6 +164,7 @@ class Composer:
         self._staging = Path(tempfile.mkdtemp(prefix="fidelio-"))
         self._given: dict[str, Path] = {}
         self._configs: dict[tuple[str, ...], Config] = {}
+        self._last: dict[tuple[str, ...], DictConfig] = {}
         self._write_levers()
 
     def __enter__(self) -> Composer:
@@ -220,8 +229,42 @@ class Composer:
                 raise error.with_file(self._file_of(error.key, composed)) from None
         return self._configs[key]
 
+    def is_sweep(self, overrides: Sequence[str]) -> bool:
+        """Return whether translated overrides ask for a sweep: `hydra.mode=MULTIRUN` does."""
+        return bool(self._composition(overrides).hydra.mode == RunMode.MULTIRUN)
+
+    def run(self, overrides: Sequence[str], job: Callable[[Any], None]) -> None:
+        """Do a job as `hydra.main` would, in a folder that Hydra makes, without composing again.
+
+        Raises
+        ------
+        ConfigError
+            If Hydra cannot compose, or use, the configuration.
+        Exception
+            What the job raises.
+        """
+        composition = self._composition(overrides)
+        self._last.clear()  # Hydra changes what it runs
+        if composition.hydra.mode is None:
+            composition.hydra.overrides.hydra.append("hydra.mode=RUN")  # as `hydra.main` notes it
+        made = [composition]
+        with self._hydra() as hydra:
+            load = hydra.config_loader.load_configuration
+            vars(hydra.config_loader)["load_configuration"] = lambda *given, **named: (
+                made.pop() if made else load(*given, **named)
+            )
+            hydra.run(self.command, job, [self.search_path, *overrides])
+
     def explain(self, error: Exception) -> ConfigError:
-        """Return the ConfigError that says what Hydra, OmegaConf or YAML could not do."""
+        """Return the ConfigError that says what Hydra, OmegaConf or YAML could not do.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If the user interrupted: OmegaConf then fails at tidying up half-made lists.
+        """
+        if any(isinstance(each, KeyboardInterrupt) for each in _causes(error)):
+            raise KeyboardInterrupt from error
         if isinstance(error, ConfigError):
             return error
         if isinstance(error, yaml.YAMLError):
@@ -346,16 +389,15 @@ class Composer:
     def _write_levers(self) -> None:
         # One file with all of them, not a defaults list: Hydra needs some 10 ms for each file.
         levers = {name: read(file) for name, file in sorted(self._names("lever").items())}
-        text = yaml.safe_dump({"lever": levers}, sort_keys=False, allow_unicode=True)
+        text = yaml.dump({"lever": levers}, Dumper=DUMPER, sort_keys=False, allow_unicode=True)
         (self._staging / "levers.yaml").write_text(text, encoding="utf-8")
 
     # --- composition -------------------------------------------------------------------------
 
     def _compose(self, overrides: Sequence[str]) -> DictConfig:
         """Return what Hydra makes of translated overrides, inside another Hydra run or outside."""
-        outer, GlobalHydra.instance().hydra = GlobalHydra.instance().hydra, None
         try:
-            with initialize_config_dir(str(self.conf), job_name="fidelio", version_base="1.3"):
+            with self._hydra():
                 return compose(
                     self.command, [self.search_path, *overrides], return_hydra_config=True
                 )
@@ -363,11 +405,28 @@ class Composer:
             explained = self.explain(error)
             typed = any(Override.parse(text).key == explained.key for text in overrides)
             raise explained.with_file(COMMAND_LINE if typed else "") from error
+
+    def _composition(self, overrides: Sequence[str]) -> DictConfig:
+        """Return the last composition again if it was of these overrides: it takes long."""
+        key = tuple(overrides)
+        if key not in self._last:
+            self._last = {key: self._compose(overrides)}
+        return self._last[key]
+
+    @contextmanager
+    def _hydra(self) -> Iterator[Hydra]:
+        """Give a Hydra of our own, inside another Hydra run or outside."""
+        outer, GlobalHydra.instance().hydra = GlobalHydra.instance().hydra, None
+        try:
+            with initialize_config_dir(str(self.conf), job_name=JOB, version_base="1.3"):
+                hydra = GlobalHydra.instance().hydra
+                assert hydra is not None
+                yield hydra
         finally:
             GlobalHydra.instance().hydra = outer
 
     def _composed(self, overrides: Sequence[str]) -> _Composed:
-        composed = self._plain(overrides)
+        composed = self._plain(overrides, self._composition(overrides))
         data = composed.data
         plans = data.pop("plans", None)
         typed = any(Override.parse(text).key == "plans" for text in overrides)
@@ -388,14 +447,14 @@ class Composer:
             data["plan"] = data["plans"][0]
         return composed
 
-    def _plain(self, overrides: Sequence[str]) -> _Composed:
-        composition = self._compose(overrides)
+    def _plain(self, overrides: Sequence[str], composition: DictConfig) -> _Composed:
         chosen = dict(composition.hydra.runtime.choices)
-        with open_dict(composition):
-            del composition["hydra"]
+        ours = OmegaConf.masked_copy(
+            composition, [str(key) for key in composition if key != "hydra"]
+        )
         composed = _Composed({}, chosen, {}, [*_keys(overrides)])
         try:
-            data = _latest_forms(OmegaConf.to_container(composition, resolve=True))
+            data = _latest_forms(OmegaConf.to_container(ours, resolve=True))
         except OmegaConfBaseException as error:
             explained = self.explain(error)
             raise explained.with_file(self._file_of(explained.key, composed)) from error
@@ -410,7 +469,8 @@ class Composer:
 
     def _plan(self, name: str, overrides: Sequence[str], composed: _Composed) -> Any:
         """Return one plan of several, overridden as `plan` is."""
-        data = self._plain([*overrides, f"plan={name}"]).data
+        chosen = [*overrides, f"plan={name}"]
+        data = self._plain(chosen, self._compose(chosen)).data
         _mark(data, [canonical(data, key) for key in _keys(overrides)])
         plan = data["plan"]
         called = str(plan.get("name"))
@@ -470,6 +530,13 @@ class _Composed(NamedTuple):
 def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(exist_ok=True)
     shutil.copyfile(source, target)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, and the one during whose handling it came up, and so on."""
+    while error is not None:
+        yield error
+        error = error.__context__
 
 
 def _first_line(error: BaseException) -> str:

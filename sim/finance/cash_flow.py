@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from sim.config.finance import Finance
 from sim.config.plan import Plan
@@ -13,6 +12,7 @@ from sim.errors import ConfigError
 from sim.kernels import layout as at
 from sim.levers import LeverQuarter
 from sim.measures import behaviour
+from sim.measures.columns import Table
 from sim.measures.history import History
 from sim.measures.record import Record
 from sim.types import F64, QUARTERS_PER_YEAR
@@ -58,7 +58,7 @@ def customer_scale(history: History) -> float:
 
 def cash_flow(
     history: History, records: list[Record], plan: Plan, finance: Finance, scale: float
-) -> pd.DataFrame:
+) -> Table:
     """Return a row per quarter of the plan with the columns of COMPONENTS, and their sum `net`.
 
     Parameters
@@ -93,28 +93,29 @@ def cash_flow(
 
     members = (of("member_cost") * people[:, :-1]).sum(axis=1)
     club = club_money(records, delivered, scale)
-    table = pd.DataFrame(
-        {
-            "quarter": history.quarters[begun],
-            "phase": [plan.phase_of(int(q)) for q in history.quarters[begun]],
-            "revenue": by_segment.sum(axis=1),
-            "membership_fees": club.fees,
-            "cost_of_goods": -(1.0 - finance.gross_margin) * goods,
-            "reward_cost": -(of("reward_rate") * by_segment).sum(axis=1) - club.rewards,
-            "save_offer_cost": -club.rescues,
-            "acquisition_cost": -finance.acquisition_cost * newcomers,
-            "service_cost": -(
-                finance.keeping_cost / QUARTERS_PER_YEAR * people[:, -1]
-                + finance.contact_cost * contacts
-            ),
-            "lever_capital": -of("capital"),
-            "lever_running": -(of("running") + members),
-            "staff": -of("staff"),
-        }
-    )
-    table["net"] = table[list(COMPONENTS)].sum(axis=1)
-    table["points_liability"] = club.liability
-    return table
+    flows = {
+        "revenue": by_segment.sum(axis=1),
+        "membership_fees": club.fees,
+        "cost_of_goods": -(1.0 - finance.gross_margin) * goods,
+        "reward_cost": -(of("reward_rate") * by_segment).sum(axis=1) - club.rewards,
+        "save_offer_cost": -club.rescues,
+        "acquisition_cost": -finance.acquisition_cost * newcomers,
+        "service_cost": -(
+            finance.keeping_cost / QUARTERS_PER_YEAR * people[:, -1]
+            + finance.contact_cost * contacts
+        ),
+        "lever_capital": -of("capital"),
+        "lever_running": -(of("running") + members),
+        "staff": -of("staff"),
+    }
+    quarters = history.quarters[begun]
+    return {
+        "quarter": quarters,
+        "phase": np.array([plan.phase_of(int(quarter)) for quarter in quarters]),
+        **flows,
+        "net": np.sum([flows[name] for name in COMPONENTS], axis=0),
+        "points_liability": club.liability,
+    }
 
 
 class ClubMoney(NamedTuple):

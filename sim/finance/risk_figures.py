@@ -1,4 +1,7 @@
-"""How sure a figure is: intervals, quantiles, probability of loss, two layers of uncertainty."""
+"""How sure a figure is: intervals, quantiles, probability of loss, two layers of uncertainty.
+
+`scipy.stats` has some of it ready, but takes a second to import.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ import math
 from typing import TypedDict
 
 import numpy as np
-from scipy import stats
+import pandas as pd
+from scipy import special
 
 from sim.types import F64
 
@@ -39,8 +43,15 @@ def half_width(values: F64) -> float:
         return math.inf
     if np.ptp(values) == 0:
         return 0.0
-    quantile = stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1)
-    return float(quantile * values.std(ddof=1) / math.sqrt(n))
+    return t_quantile(n - 1) * float(values.std(ddof=1)) / math.sqrt(n)
+
+
+def t_quantile(degrees: int) -> float:
+    """Return how many standard errors reach from the middle of a 95% interval to its end.
+
+    Student's t with so many degrees of freedom.
+    """
+    return float(special.stdtrit(degrees, 0.5 + CONFIDENCE / 2))
 
 
 def describe(values: F64, twins: tuple[F64, F64], *, missing_is: float) -> Spread:
@@ -106,6 +117,15 @@ def tail_mean(npvs: F64) -> float:
     """Return CVaR: the mean NPV of the worst 5% of replications, at least one, in currency."""
     worst = max(math.ceil(TAIL * len(npvs)), 1)
     return float(np.sort(npvs)[:worst].mean())
+
+
+def rank_correlation(first: F64, second: F64) -> float:
+    """Return Spearman's rank correlation of two series that vary, shape (n,) each.
+
+    Equal values share the mean of their ranks.
+    """
+    ranks = np.array([pd.Series(values).rank() for values in (first, second)])
+    return float(np.corrcoef(ranks)[0, 1])
 
 
 def _quantile(ranked: F64, q: float) -> float | None:

@@ -29,14 +29,17 @@ class History:
     ----------
     quarters
         Shape (n_quarters,): quarter of the plan, 0 and below in burn-in.
+    shape
+        Of a measure: (n_quarters, n_segments + 1, n_brands).
     """
 
     def __init__(self, records: Sequence[Record], market: Market) -> None:
         self.market = market
         self.quarters = np.array([record.quarter for record in records])
         self._flow = np.stack([record.flow for record in records])
+        self.shape = self._flow.shape[:3]
         self._category = np.stack([record.category for record in records])
-        self._people = np.stack([record.history for record in records])
+        self._people = np.moveaxis(np.stack([record.history for record in records]), -1, 0).copy()
         self.size = np.stack([record.size for record in records])[:, :, None]
         """Customers of the segment, shape (n_quarters, n_segments + 1, 1)."""
         self.trust = np.stack([record.trust for record in records])
@@ -97,7 +100,7 @@ class History:
 
     def people(self, mask: Mask) -> F64:
         """Count the people whose activity history is in a mask; shape as a measure."""
-        counts: F64 = self._people[..., mask].sum(axis=-1).astype(np.float64)
+        counts: F64 = self._people[mask].sum(axis=0).astype(np.float64)
         return counts
 
     def after(self, quarters_ago: int, values: F64) -> F64:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
 from sim.config.market import Market
 from sim.kernels import layout as at
+from sim.measures.columns import Table, from_rows
 from sim.measures.history import History
 from sim.measures.record import Record
 from sim.types import F64
@@ -34,7 +34,7 @@ def expired(h: History) -> F64:
     return h.club(at.EXPIRED)
 
 
-def tier_table(records: Sequence[Record], market: Market, scale: float) -> pd.DataFrame:
+def tier_table(records: Sequence[Record], market: Market, scale: float) -> Table:
     """Return who held which tier before and after each quarter of the plan.
 
     Parameters
@@ -48,7 +48,7 @@ def tier_table(records: Sequence[Record], market: Market, scale: float) -> pd.Da
 
     Returns
     -------
-    DataFrame
+    Table
         Columns quarter, segment, from_tier, to_tier, customers (real ones). Tiers are numbers, 0
         for who is no member; flows of nobody have no row. Empty if nobody ever is a member.
     """
@@ -56,15 +56,14 @@ def tier_table(records: Sequence[Record], market: Market, scale: float) -> pd.Da
     lived = [record for record in records if record.quarter >= 1]
     columns = ["quarter", "segment", "from_tier", "to_tier", "customers"]
     if not any(record.tiers.reshape(-1, at.N_TIERS**2)[:, 1:].any() for record in lived):
-        return pd.DataFrame(columns=columns)
+        return from_rows(columns, [])
     flows = np.stack([record.tiers for record in lived])
     quarter, segment, before, after = np.nonzero(flows)
-    return pd.DataFrame(
-        {
-            "quarter": np.array([record.quarter for record in lived])[quarter],
-            "segment": np.array(segments)[segment],
-            "from_tier": before,
-            "to_tier": after,
-            "customers": scale * flows[quarter, segment, before, after],
-        }
+    given = (
+        np.array([record.quarter for record in lived])[quarter],
+        np.array(segments)[segment],
+        before,
+        after,
+        scale * flows[quarter, segment, before, after],
     )
+    return dict(zip(columns, given, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,10 +130,14 @@ def empty_tally(n_segments: int, n_brands: int, n_quarters: int) -> Tally:
     )
 
 
-def add_tallies(tallies: list[Tally]) -> Tally:
-    """Add chunk tallies in their order, so that the sum does not depend on who finished first."""
-    sums: list[Any] = [np.zeros_like(column) for column in tallies[0]]
-    for tally in tallies:
+def add_tallies(tallies: Iterable[Tally]) -> Tally:
+    """Add chunk tallies in their order, so that the sum does not depend on who finished first.
+
+    Each is let go once it is added, so that the tallies of a large population need little memory.
+    """
+    remaining = iter(tallies)
+    sums: list[Any] = [column.copy() for column in next(remaining)]
+    for tally in remaining:
         for total, column in zip(sums, tally, strict=True):
             np.add(total, column, out=total)
     return Tally(*sums)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 
 from sim.measures import attitude, behaviour, early_warning, loyalty_index, membership, rfm
+from sim.measures.columns import Table
 from sim.measures.history import History
 from sim.types import F64
 
@@ -65,7 +67,7 @@ MEASURES: dict[str, Measure] = {
 
 
 def measure_table(history: History, scale: float) -> pd.DataFrame:
-    """Return a row per quarter x segment x brand and a column per measure.
+    """Return a row per quarter x segment x brand and a column per measure, as a data frame.
 
     Parameters
     ----------
@@ -74,15 +76,23 @@ def measure_table(history: History, scale: float) -> pd.DataFrame:
     scale
         Real customers per simulated one: counts and money are given for real customers.
     """
+    return pd.DataFrame(measure_columns(history, scale))
+
+
+def measure_columns(history: History, scale: float) -> Table:
+    """Return the columns of `measure_table`."""
     segments = [segment.name for segment in history.market.segments] + ["all"]
     brands = [brand.name for brand in history.market.brands]
-    index = pd.MultiIndex.from_product(
-        [history.quarters, segments, brands], names=["quarter", "segment", "brand"]
-    )
-    columns = {name: measure(history).ravel() for name, measure in MEASURES.items()}
-    table = pd.DataFrame(columns, index=index)
-    table[list(COUNTS)] *= scale
-    return table.reset_index()
+    n_quarters, n_segments, n_brands = len(history.quarters), len(segments), len(brands)
+    table: Table = {
+        "quarter": np.repeat(history.quarters, n_segments * n_brands),
+        "segment": np.tile(np.repeat(segments, n_brands), n_quarters),
+        "brand": np.tile(brands, n_quarters * n_segments),
+    }
+    for name, measure in MEASURES.items():
+        values = measure(history).ravel()
+        table[name] = values * scale if name in COUNTS else values
+    return table
 
 
 COUNTS = (

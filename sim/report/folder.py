@@ -8,16 +8,18 @@ the run has them: folders of older runs do not.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from sim.errors import StoreError
 from sim.types import F64
+
+Made = TypeVar("Made")
 
 CASH_COSTS = (
     "cost_of_goods",
@@ -71,6 +73,17 @@ class RunFolder:
     """How ready each lever was, by quarter and segment."""
     tiers: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Moves between tiers of the membership, 0 for who is no member; empty if there is none."""
+
+    _made: dict[tuple[str, ...], Any] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def once(self, key: tuple[str, ...], make: Callable[[], Made]) -> Made:
+        """Return what is asked for several times but made once; nobody may change it."""
+        if key not in self._made:
+            self._made[key] = make()
+        found: Made = self._made[key]
+        return found
 
     @property
     def is_comparison(self) -> bool:
@@ -209,11 +222,15 @@ class RunFolder:
 
     def levels(self, plan: str, measure: str, segment: str = "all") -> pd.DataFrame:
         """Return a measure of the focal brand: a row per quarter, a column per replication."""
-        rows = self.measures
-        chosen = (rows["plan"] == plan) & (rows["segment"] == segment)
-        rows = rows[chosen & (rows["brand"] == self.focal_brand)]
-        grouped = rows.groupby(["quarter", "replication"], observed=True)[measure]
-        return grouped.mean().unstack("replication").astype(float)
+
+        def found() -> pd.DataFrame:
+            rows = self.measures
+            chosen = (rows["plan"] == plan) & (rows["segment"] == segment)
+            rows = rows[chosen & (rows["brand"] == self.focal_brand)]
+            grouped = rows.groupby(["quarter", "replication"], observed=True)[measure]
+            return grouped.mean().unstack("replication").astype(float)
+
+        return self.once(("levels", plan, measure, segment), found)
 
     def average(self, plan: str, measure: str, segment: str = "all") -> float:
         """Return a measure of the focal brand in the last quarter, averaged over replications."""
@@ -227,7 +244,7 @@ class RunFolder:
 
     def cash(self, plan: str, column: str) -> pd.DataFrame:
         """Return a cash-flow column of a plan itself: quarters x replications; 0 if not told."""
-        return _by_quarter(self.cash_flow, plan, column)
+        return self.once(("cash", plan, column), lambda: _by_quarter(self.cash_flow, plan, column))
 
     def harm(self, plan: str) -> pd.Series[float] | None:
         """Return what all risk events together do to a plan's discounted net cash.

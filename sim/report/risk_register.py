@@ -12,8 +12,8 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
-from scipy import stats
 
+from sim.finance.risk_figures import t_quantile
 from sim.report.figures import INK, LOSS, MUTED, PLAN, STYLE, apart, new_figure, plot_axes
 from sim.report.folder import RunFolder
 from sim.report.numbers import DASH, MoneyUnit, money_unit, percent, plain
@@ -70,7 +70,7 @@ def impacts(folder: RunFolder, plan: str) -> dict[str, Impact]:
     for name, slope, error in zip(counts, slopes, errors, strict=True):
         hit = int((counts[name] > 0).sum())
         if hit >= ENOUGH and np.isfinite(error):
-            half = float(stats.t.ppf(0.975, hit - 1)) * error
+            half = t_quantile(hit - 1) * error
             found[str(name)] = Impact(float(slope), float(slope - half), float(slope + half))
     return found
 

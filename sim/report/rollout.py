@@ -84,6 +84,10 @@ def plan_shown(folder: RunFolder) -> str | None:
 
 def bars(folder: RunFolder, plan: str) -> list[Bar]:
     """Return the rows of the chart, lever by lever in the order in which they are to begin."""
+    return folder.once(("bars", plan), lambda: _bars(folder, plan))
+
+
+def _bars(folder: RunFolder, plan: str) -> list[Bar]:
     rows = folder.rollout[folder.rollout["plan"] == plan].copy()
     rows[["start", "finish"]] = rows[["start", "finish"]].fillna(np.inf)
     times = ["planned_start", "planned_finish", "start", "finish"]

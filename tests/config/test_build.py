@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from sim.config import build as building
 from sim.config.build import (
+    Unknowns,
     assign,
     build,
     canonical,
@@ -244,6 +245,19 @@ def test_realise_draws_each_and_keeps_the_rest(config):
     assert not uncertain_parameters(drawn)
     assert drawn.market.brands[1] is config.market.brands[1]
     assert realise(drawn, draw) is drawn
+
+
+def test_unknowns_are_drawn_as_often_as_asked_and_tell_what_was_drawn(config):
+    unknowns = Unknowns(config)
+    for chance in (0.25, 0.75, 0.25):
+        drawn, numbers = unknowns.realise(lambda path, u=chance: u)
+        assert drawn == realise(config, lambda path, u=chance: u)
+        assert numbers["market.brands.focal.price"] == drawn.market.brands[0].price
+        assert numbers["market.rate.mean"] == drawn.market.rate.mean
+        assert numbers["finance.gross_margin"] == drawn.finance.gross_margin
+        assert numbers.keys() == uncertain_parameters(config).keys()
+    known = Unknowns(drawn)
+    assert known.realise(lambda path: 0.5) == (drawn, {})
 
 
 def test_parameters_take_the_longest_provenance():

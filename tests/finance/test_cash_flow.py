@@ -81,7 +81,7 @@ def live(burnt_in: LoyaltyModel, plan: Plan):
         )
     history = History(model.records, model.config.market)
     scale = customer_scale(history)
-    table = cash_flow(history, model.records, plan, MONEY, scale)
+    table = pd.DataFrame(cash_flow(history, model.records, plan, MONEY, scale))
     return table, {key: np.array([c[key] for c in counted]) for key in counted[0]}, scale
 
 
@@ -173,7 +173,7 @@ def club_run(config, burnt_in, **given) -> tuple[LoyaltyModel, pd.DataFrame, flo
         model.step()
     history = model.history()
     scale = customer_scale(history)
-    return model, cash_flow(history, model.records, plan, MONEY, scale), scale
+    return model, pd.DataFrame(cash_flow(history, model.records, plan, MONEY, scale)), scale
 
 
 def test_points_are_a_debt_until_they_are_redeemed_or_expire(config, burnt_in):

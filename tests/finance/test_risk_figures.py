@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -16,6 +16,8 @@ from sim.finance.risk_figures import (
     half_width,
     layers,
     probability_of_loss,
+    rank_correlation,
+    t_quantile,
     tail_mean,
 )
 
@@ -132,3 +134,16 @@ def test_a_loss_is_below_zero_and_zero_is_none():
 def test_the_tail_is_the_worst_twentieth_at_least_one(n, worst):
     npvs = np.random.default_rng(n).permutation(np.arange(1.0, n + 1.0))
     assert tail_mean(npvs) == np.arange(1.0, worst + 1.0).mean()
+
+
+@pytest.mark.parametrize("degrees", [1, 2, 7, 63, 5000])
+def test_the_quantile_is_students(degrees):
+    assert t_quantile(degrees) == pytest.approx(stats.t.ppf(0.975, degrees), rel=1e-12)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.floats(-1e6, 1e6)), min_size=2, max_size=40))
+def test_rank_correlation_is_spearmans_ties_included(pairs):
+    first, second = np.array(pairs, dtype=np.float64).T
+    assume(np.ptp(first) > 0 and np.ptp(second) > 0)
+    expected = stats.spearmanr(first, second).statistic
+    assert rank_correlation(first, second) == pytest.approx(expected, abs=1e-12)

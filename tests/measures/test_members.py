@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 from histories import make_history, make_market, make_record, ours
 
 from sim.kernels import layout as at
 from sim.measures import membership
+from sim.measures.columns import n_rows
 from sim.measures.membership import tier_table
 
 
@@ -42,7 +44,7 @@ def test_the_table_holds_moves_of_the_plan_in_real_customers():
         make_record(quarter=q, market=market, tiers=moves(from0to1=q + 5, from1to2=1))
         for q in (-1, 0, 1, 2)
     ]
-    table = tier_table(quarters, market, scale=10.0)
+    table = pd.DataFrame(tier_table(quarters, market, scale=10.0))
     assert list(table.columns) == ["quarter", "segment", "from_tier", "to_tier", "customers"]
     assert set(table["quarter"]) == {1, 2}
     assert set(table["segment"]) == {"people", "all"}
@@ -53,8 +55,9 @@ def test_the_table_holds_moves_of_the_plan_in_real_customers():
 
 def test_a_brand_without_members_has_no_table():
     market = make_market()
-    assert tier_table([make_record(market=market, tiers=moves(from0to0=9))], market, 1.0).empty
-    assert tier_table([], market, 1.0).empty
+    outsiders = make_record(market=market, tiers=moves(from0to0=9))
+    assert n_rows(tier_table([outsiders], market, 1.0)) == 0
+    assert n_rows(tier_table([], market, 1.0)) == 0
 
 
 def test_the_last_member_who_leaves_is_still_a_move():

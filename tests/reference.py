@@ -1,7 +1,7 @@
 """One quarter of the customers in plain Python: slow, naive, and easy to check against the model.
 
 Written from the equations of the model, one person after another and in float64, to judge the fused
-float32 kernels. It borrows from the kernels only the generator (Philox words, Gamma, Beta),
+float32 kernels. It borrows from the kernels only the generator (Philox words, Gamma),
 which is tested against published vectors and distributions, and the names of purposes and columns.
 
 Which word of an address decides what:
@@ -33,6 +33,7 @@ from sim.kernels import philox as address
 from sim.kernels.layout import Columns, Offer, Tally, Traits, Treatment
 
 HAIR = 1e-5
+SINGLE = 1e-6  # of a number of which only the size counts
 EXACT = 1e-9  # where both sides compute in float64
 NOBODY = -1
 PER_PERSON = [name for name in Columns._fields if name not in
@@ -52,12 +53,6 @@ def philox_words(entity, quarter, purpose, counter, seed, replication):
 def gamma_draw(shape, entity, quarter, purpose, stream, seed, replication):
     """Return the kernel's Gamma draw."""
     return address.gamma(shape, entity, quarter, purpose, stream, seed, replication)
-
-
-@njit(cache=True)
-def beta_draw(a, b, entity, quarter, purpose, stream, seed, replication):
-    """Return the kernel's Beta draw."""
-    return address.beta(a, b, entity, quarter, purpose, stream, seed, replication)
 
 
 @dataclass
@@ -81,8 +76,10 @@ class World:
         return gamma_draw(shape, i, when, purpose, stream, self.seed, self.replication)
 
     def beta(self, a: float, b: float, i: int, when: int, purpose: int, stream: int) -> float:
-        """Return a Beta draw."""
-        return beta_draw(a, b, i, when, purpose, stream, self.seed, self.replication)
+        """Return a Beta draw, a ratio of two Gamma draws."""
+        x = self.gamma(a, i, when, purpose, 2 * stream)
+        y = self.gamma(b, i, when, purpose, 2 * stream + 1)
+        return x / (x + y) if x + y > 0.0 else 0.0
 
 
 @dataclass
@@ -699,9 +696,11 @@ def find_tenant(world: World, person: SimpleNamespace, when: int,
             return rate, leaving, 0.0
         u = world.uniforms(i, when, address.RESIDENCE, tenant)[0]
         lasts = math.log(u) / math.log1p(-leaving)
-        person.hair |= abs(lasts - round(lasts)) < EXACT * lasts
         stay = world.gamma(math.ceil(lasts) - 1, i, when, address.RESIDENCE, tenant + 1) / rate
-        if left_to_fill == 0.0 or decide(person, left_to_fill, stay, EXACT):
+        # One purchase more or less moves the end of a stay, but not of one far too long.
+        on_edge = abs(lasts - round(lasts)) < SINGLE * lasts
+        person.hair |= on_edge and stay < 2.0 * left_to_fill
+        if left_to_fill == 0.0 or decide(person, left_to_fill, stay, HAIR * stay):
             return rate, leaving, left_to_fill
         left_to_fill -= stay
     return rate, leaving, left_to_fill

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from sim.kernels.instructions import inlined, pick
 
 # In float32, so that arithmetic takes the precision of the arguments.
 _ZERO = np.float32(0.0)
 _ONE = np.float32(1.0)
+_DENSITY = np.float32(0.3989422804014327)  # 1 / sqrt(2 pi)
 
 
-@njit(inline="always")
+@inlined
 def feel(bond, delta, gain, negativity):
     """Return the bond after a purchase with disconfirmation delta."""
     gained = gain * delta * (_ONE - bond)
     lost = negativity * gain * delta * bond
-    bond += gained if delta > _ZERO else lost
+    bond += pick(delta > _ZERO, gained, lost)
     return min(max(bond, _ZERO), _ONE)
 
 
-@njit(inline="always")
+@inlined
 def end_quarter(bond, stimulus, decay):
     """Return the bond after a quarter's stimulus (below 0: an affront) and decay."""
-    return max(bond + stimulus * (1.0 - bond), 0.0) * (1.0 - decay)
+    return max(bond + stimulus * (_ONE - bond), _ZERO) * (_ONE - decay)
 
 
-@njit(inline="always")
+@inlined
 def stationary_bond(purchases, gain, negativity, noise, decay):
     """Return the bond at which gains from `purchases` a quarter balance losses and decay.
 
@@ -33,8 +35,7 @@ def stationary_bond(purchases, gain, negativity, noise, decay):
     g = gain * purchases * E[max(delta, 0)], where delta ~ Normal(0, noise) has
     E[max(delta, 0)] = noise / sqrt(2 pi).
     """
-    g = min(gain * purchases * noise * 0.3989422804014327, 1.0)
-    if g == 0.0:
-        return 0.0
-    keep = 1.0 - decay
-    return keep * g / (1.0 - keep * max(1.0 - (1.0 + negativity) * g, 0.0))
+    g = min(gain * purchases * noise * _DENSITY, _ONE)
+    keep = _ONE - decay
+    bond = keep * g / (_ONE - keep * max(_ONE - (_ONE + negativity) * g, _ZERO))
+    return pick(g > _ZERO, bond, _ZERO)

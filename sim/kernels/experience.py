@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from sim.kernels.choice import exp32
+from sim.kernels.instructions import inlined, pick
+from sim.kernels.philox import exp32
 
 NO_PROBLEM = 0
 SILENT = 1
@@ -18,13 +18,13 @@ _ONE = np.float32(1.0)
 _STEEP = np.float32(80.0)  # exp(80) is still a float32
 
 
-@njit(inline="always")
+@inlined
 def logistic(x):
     """Return 1 / (1 + exp(-x)) in float32."""
     return _ONE / (_ONE + exp32(min(np.float32(-x), _STEEP)))
 
 
-@njit(inline="always")
+@inlined
 def service_outcome(u, problem, complaint, on_time):
     """Return NO_PROBLEM, SILENT, ANSWERED or LATE.
 
@@ -32,27 +32,27 @@ def service_outcome(u, problem, complaint, on_time):
     service turns late answers into timely ones and touches nobody else.
     """
     complained = problem * complaint
-    answer = ANSWERED if u < complained * on_time else LATE
-    answer = answer if u < complained else SILENT
-    return answer if u < problem else NO_PROBLEM
+    answer = pick(u < complained * on_time, ANSWERED, LATE)
+    answer = pick(u < complained, answer, SILENT)
+    return pick(u < problem, answer, NO_PROBLEM)
 
 
-@njit(inline="always")
+@inlined
 def service_loss(outcome, loss, repair, late_factor):
     """Return the quality lost to a problem: repaired in part if answered in time, more if late."""
-    lost = loss * (_ONE - repair) if outcome == ANSWERED else loss
-    lost = loss * late_factor if outcome == LATE else lost
-    return lost if outcome != NO_PROBLEM else _ZERO
+    lost = pick(outcome == ANSWERED, loss * (_ONE - repair), loss)
+    lost = pick(outcome == LATE, loss * late_factor, lost)
+    return pick(outcome != NO_PROBLEM, lost, _ZERO)
 
 
-@njit(inline="always")
+@inlined
 def learn_value(value, delta, learning, negativity):
     """Return perceived value after a disconfirmation delta (Oliver 1980); bad news counts more."""
     step = learning * delta
-    return value + (negativity * step if delta < _ZERO else step)
+    return value + pick(delta < _ZERO, negativity * step, step)
 
 
-@njit(inline="always")
+@inlined
 def first_lesson(learning, negativity, first_experience):
     """Return learning and negativity of the first purchase of a brand.
 

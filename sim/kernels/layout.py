@@ -10,9 +10,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 F32 = NDArray[np.float32]
+
+BLOCK = 2048  # customers of one segment whose quarter is lived phenomenon by phenomenon
+WIDTH = 64  # lanes: customers who are computed side by side, see `lanes`
 
 # Activity history, one uint16 per customer and brand: bit k says "bought k quarters ago"; the last
 # bit is sticky and says "bought at some time before that".
@@ -20,6 +24,7 @@ HISTORY_BITS = 8
 HISTORY_SIZE = 1 << HISTORY_BITS
 EVER = 1 << 15
 
+MOST_BRANDS = 127  # a brand is stored in eight bits
 NEVER = -1  # no brand, no quarter
 
 FLAG_BASE = (
@@ -83,6 +88,7 @@ LEVEL_BITS = 2
 LEVEL_MASK = 3
 WARNING_QUARTERS = 8
 
+N_OUTCOMES = 4  # of the service, see `experience`
 N_TIERS = 9  # of a membership at most, 0 for who is no member
 N_RFM = 8  # bit 2: bought lately, bit 1: often, bit 0: spends more than most
 
@@ -232,17 +238,58 @@ class Block(NamedTuple):
     """Notes on the customers of one block during a quarter; place = row - first."""
 
     fixed: F32  # (n_brands, BLOCK): utility that no purchase of this quarter moves
-    occasions: NDArray[np.int64]  # (BLOCK,): planned purchases
+    place: NDArray[np.uint32]  # (BLOCK + WIDTH,): buyers, most occasions first, then the others
+    n_buyers: NDArray[np.int64]  # (1,)
+    occasions: NDArray[np.int32]  # (BLOCK,): planned purchases
     loyal: NDArray[np.bool_]  # (BLOCK,): under a contract and not looking around
-    counts: NDArray[np.int64]  # (n_brands, BLOCK): purchases made
+    moves: NDArray[np.int64]  # purchases by last brand, brand and outcome of the service
+    counts: F32  # (n_brands, BLOCK): purchases made
     made: NDArray[np.int32]  # (BLOCK,): purchases made in the category
     delta: F32  # (BLOCK,): disconfirmation of the last purchase
     left: NDArray[np.bool_]  # (BLOCK,): left the category
     complaints: NDArray[np.int32]  # (BLOCK,): complaints to the focal brand
-    voice: NDArray[np.float64]  # (BLOCK,): uniform that decides whether an opinion is voiced
-    standing: NDArray[np.int64]  # (BLOCK,): tier x N_LEVELS + care, as the quarter began
-    spend: NDArray[np.float64]  # (BLOCK,): paid to the focal brand
-    trend: NDArray[np.float64]  # (BLOCK,): relative fall of that spend, -1..1
+    voice: NDArray[np.uint32]  # (BLOCK,): word that decides whether an opinion is voiced
+    standing: NDArray[np.uint32]  # (BLOCK,): tier x N_LEVELS + care, as the quarter began
+    leader: F32  # (BLOCK,): 1 for an opinion leader
+    all_value: F32  # (BLOCK,): perceived value, sum over brands
+    all_bond: F32  # (BLOCK,): bond, sum over brands
+    spend: F32  # (BLOCK,): paid to the focal brand
+    trend: F32  # (BLOCK,): relative fall of that spend, -1..1
+
+
+@njit
+def empty_block(n_brands):
+    """Return room for the notes on a block."""
+    return Block(
+        np.empty((n_brands, BLOCK), np.float32),
+        np.empty(BLOCK + WIDTH, np.uint32),
+        np.empty(1, np.int64),
+        np.empty(BLOCK, np.int32),
+        np.empty(BLOCK, np.bool_),
+        np.empty((n_brands + 1) * n_brands * N_OUTCOMES + 1, np.int64),
+        np.empty((n_brands, BLOCK), np.float32),
+        np.empty(BLOCK, np.int32),
+        np.empty(BLOCK, np.float32),
+        np.empty(BLOCK, np.bool_),
+        np.empty(BLOCK, np.int32),
+        np.empty(BLOCK, np.uint32),
+        np.empty(BLOCK, np.uint32),
+        np.empty(BLOCK, np.float32),
+        np.empty(BLOCK, np.float32),
+        np.empty(BLOCK, np.float32),
+        np.empty(BLOCK, np.float32),
+        np.empty(BLOCK, np.float32),
+    )
+
+
+@njit
+def clear(block, n):
+    """Let the first n of a block have bought nothing."""
+    block.made[:n] = 0
+    block.delta[:n] = np.float32(0.0)
+    block.left[:n] = False
+    block.complaints[:n] = 0
+    block.counts[:, :n] = np.float32(0.0)
 
 
 class Tally(NamedTuple):

@@ -14,6 +14,8 @@ import math
 import numpy as np
 from numba import njit
 
+from sim.kernels.instructions import fma, inlined, pick
+
 # Purposes: the third word of an address. A new phenomenon takes a new number; none is ever reused.
 INCIDENCE = 0
 OCCASION = 1
@@ -40,13 +42,16 @@ _W1 = np.uint32(0xBB67AE85)
 _SHIFT = np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)
 _2_POW_MINUS_32 = 1.0 / 4294967296.0
+MANY = 60.0  # a mean whose exp(-mean) is still well inside float32
 _HALF_WORD = np.uint32(0x80000000)
 _SQRT_HALF = np.float32(0.70710678)
+_SQRT_2 = np.float32(1.4142135623730951)
+_LOG2E = np.float32(1.4426950408889634)
 _LN2_HIGH = np.float32(0.693359375)  # ln 2 in two parts
 _LN2_LOW = np.float32(-2.12194440e-4)
 
 
-@njit(inline="always")
+@inlined
 def philox(c0, c1, c2, c3, k0, k1):
     """Return four 32-bit words for the counter (c0, c1, c2, c3) under the key (k0, k1)."""
     x0, x1, x2, x3 = np.uint32(c0), np.uint32(c1), np.uint32(c2), np.uint32(c3)
@@ -64,42 +69,117 @@ def philox(c0, c1, c2, c3, k0, k1):
     return x0, x1, x2, x3
 
 
-@njit(inline="always")
+@inlined
 def uniform(word):
     """Return a float64 in the open interval (0, 1) from a 32-bit word."""
     return (np.float64(word) + 0.5) * _2_POW_MINUS_32
 
 
-@njit(inline="always")
+@inlined
+def exp32(x):
+    """Return exp(x) in float32 for x <= 88, by a polynomial; relative error below 3e-7.
+
+    Notes
+    -----
+    2^n times a degree-6 Taylor polynomial on |r| <= ln2 / 2 (Cody & Waite 1980). No library call,
+    so the same bits come out everywhere and LLVM can vectorise a loop over it.
+    """
+    x = max(np.float32(x), np.float32(-87.0))
+    n = np.floor(fma(x, _LOG2E, np.float32(0.5)))
+    r = fma(n, -_LN2_LOW, fma(n, -_LN2_HIGH, x))
+    p = np.float32(1.0 / 720.0)
+    p = fma(p, r, np.float32(1.0 / 120.0))
+    p = fma(p, r, np.float32(1.0 / 24.0))
+    p = fma(p, r, np.float32(1.0 / 6.0))
+    p = fma(p, r, np.float32(0.5))
+    p = fma(p, r, np.float32(1.0))
+    p = fma(p, r, np.float32(1.0))
+    return p * np.int32((np.int32(n) + np.int32(127)) << np.int32(23)).view(np.float32)
+
+
+@inlined
+def log32(x):
+    """Return ln x in float32 for normal numbers x > 0; relative error below 3e-7.
+
+    Notes
+    -----
+    The polynomial of Cephes' logf (Moshier 1989) on [sqrt(1/2), sqrt(2)). No library call, like
+    `exp32`.
+    """
+    bits = np.float32(x).view(np.int32)
+    e = np.int32((bits >> np.int32(23)) - np.int32(126))
+    m = np.int32((bits & np.int32(0x007FFFFF)) | np.int32(0x3F000000)).view(np.float32)
+    small = m < _SQRT_HALF
+    e -= np.int32(small)
+    r = pick(small, m + m, m) - np.float32(1.0)
+    z = r * r
+    p = np.float32(7.0376836292e-2)
+    p = fma(p, r, np.float32(-1.1514610310e-1))
+    p = fma(p, r, np.float32(1.1676998740e-1))
+    p = fma(p, r, np.float32(-1.2420140846e-1))
+    p = fma(p, r, np.float32(1.4249322787e-1))
+    p = fma(p, r, np.float32(-1.6668057665e-1))
+    p = fma(p, r, np.float32(2.0000714765e-1))
+    p = fma(p, r, np.float32(-2.4999993993e-1))
+    p = fma(p, r, np.float32(3.3333331174e-1))
+    n = np.float32(e)
+    p = fma(n, _LN2_LOW, r * z * p)
+    return fma(n, _LN2_HIGH, r + fma(np.float32(-0.5), z, p))
+
+
+@inlined
 def _central(w):
     """Return sqrt(2) erfinv(x) / x for w = -ln(1 - x^2) < 5."""
-    w -= 2.5
-    p = 2.81022636e-08
-    p = 3.43273939e-07 + p * w
-    p = -3.5233877e-06 + p * w
-    p = -4.39150654e-06 + p * w
-    p = 0.00021858087 + p * w
-    p = -0.00125372503 + p * w
-    p = -0.00417768164 + p * w
-    p = 0.246640727 + p * w
-    p = 1.50140941 + p * w
-    return 1.4142135623730951 * p
+    w -= np.float32(2.5)
+    p = np.float32(2.81022636e-08)
+    p = fma(p, w, np.float32(3.43273939e-07))
+    p = fma(p, w, np.float32(-3.5233877e-06))
+    p = fma(p, w, np.float32(-4.39150654e-06))
+    p = fma(p, w, np.float32(0.00021858087))
+    p = fma(p, w, np.float32(-0.00125372503))
+    p = fma(p, w, np.float32(-0.00417768164))
+    p = fma(p, w, np.float32(0.246640727))
+    return fma(p, w, np.float32(1.50140941))
 
 
-@njit(inline="always")
+@inlined
 def _tail(w):
     """Return sqrt(2) erfinv(x) / x for w = -ln(1 - x^2) >= 5."""
-    w = math.sqrt(w) - 3.0
-    p = -0.000200214257
-    p = 0.000100950558 + p * w
-    p = 0.00134934322 + p * w
-    p = -0.00367342844 + p * w
-    p = 0.00573950773 + p * w
-    p = -0.0076224613 + p * w
-    p = 0.00943887047 + p * w
-    p = 1.00167406 + p * w
-    p = 2.83297682 + p * w
-    return 1.4142135623730951 * p
+    w = np.sqrt(w) - np.float32(3.0)
+    p = np.float32(-0.000200214257)
+    p = fma(p, w, np.float32(0.000100950558))
+    p = fma(p, w, np.float32(0.00134934322))
+    p = fma(p, w, np.float32(-0.00367342844))
+    p = fma(p, w, np.float32(0.00573950773))
+    p = fma(p, w, np.float32(-0.0076224613))
+    p = fma(p, w, np.float32(0.00943887047))
+    p = fma(p, w, np.float32(1.00167406))
+    return fma(p, w, np.float32(2.83297682))
+
+
+@inlined
+def _normal_over_x(w):
+    """Return sqrt(2) erfinv(x) / x for w = -ln(1 - x^2)."""
+    return _SQRT_2 * pick(w < np.float32(5.0), _central(w), _tail(w))
+
+
+@inlined
+def uniform32(word):
+    """Return `uniform(word)` in float32."""
+    return (np.float32(word) + np.float32(0.5)) * np.float32(_2_POW_MINUS_32)
+
+
+@inlined
+def normal32(word):
+    """Return `normal(uniform(word))` in float32, free of branches for loops over lanes.
+
+    Counted from the nearer end of the unit interval, u keeps its precision in both tails.
+    """
+    upper = word >= _HALF_WORD
+    t = uniform32(np.int32(pick(upper, ~word, word)))
+    w = -log32(np.float32(4.0) * t * (np.float32(1.0) - t))
+    z = _normal_over_x(w) * fma(np.float32(-2.0), t, np.float32(1.0))
+    return pick(upper, z, -z)
 
 
 @njit
@@ -109,55 +189,11 @@ def normal(u):
     Notes
     -----
     sqrt(2) erfinv(2u - 1) with the single-precision polynomials of Giles (2010), "Approximating the
-    erfinv function", GPU Computing Gems 2; absolute error below 5e-7 for |x| < 5.
+    erfinv function", GPU Computing Gems 2; absolute error below 1.1e-6 for |z| < 5.
     """
     x = 2.0 * u - 1.0
-    w = -math.log((1.0 - x) * (1.0 + x))
-    return x * (_central(w) if w < 5.0 else _tail(w))
-
-
-@njit(inline="always")
-def log32(x):
-    """Return ln x in float32 for normal numbers x > 0; relative error below 3e-7.
-
-    Notes
-    -----
-    The polynomial of Cephes' logf (Moshier 1989) on [sqrt(1/2), sqrt(2)). No library call, like
-    `exp32`, so that LLVM can vectorise a loop over it.
-    """
-    bits = np.float32(x).view(np.int32)
-    e = np.int32((bits >> np.int32(23)) - np.int32(126))
-    m = np.int32((bits & np.int32(0x007FFFFF)) | np.int32(0x3F000000)).view(np.float32)
-    small = m < _SQRT_HALF
-    e = np.int32(e - np.int32(1)) if small else e
-    r = (m + m if small else m) - np.float32(1.0)
-    z = r * r
-    p = np.float32(7.0376836292e-2)
-    p = p * r + np.float32(-1.1514610310e-1)
-    p = p * r + np.float32(1.1676998740e-1)
-    p = p * r + np.float32(-1.2420140846e-1)
-    p = p * r + np.float32(1.4249322787e-1)
-    p = p * r + np.float32(-1.6668057665e-1)
-    p = p * r + np.float32(2.0000714765e-1)
-    p = p * r + np.float32(-2.4999993993e-1)
-    p = p * r + np.float32(3.3333331174e-1)
-    n = np.float32(e)
-    return r + (r * z * p + n * _LN2_LOW - np.float32(0.5) * z) + n * _LN2_HIGH
-
-
-@njit(inline="always")
-def normal32(word):
-    """Return `normal(uniform(word))` in float32, free of branches for loops over lanes.
-
-    Counted from the nearer end of the unit interval, u keeps its precision in both tails.
-    """
-    upper = word >= _HALF_WORD
-    nearer = np.int32(~word if upper else word)
-    t = (np.float32(nearer) + np.float32(0.5)) * np.float32(_2_POW_MINUS_32)
-    w = -log32(np.float32(4.0) * t * (np.float32(1.0) - t))
-    z = np.float32(_central(w) if w < np.float32(5.0) else _tail(w))
-    z *= np.float32(1.0) - np.float32(2.0) * t
-    return z if upper else -z
+    w = np.float32(-math.log((1.0 - x) * (1.0 + x)))
+    return x * np.float64(_normal_over_x(w))
 
 
 @njit
@@ -173,6 +209,20 @@ def poisson(mean, u):
     p = math.exp(n * math.log(mean) - mean - math.lgamma(n + 1.0)) if n > 0 else math.exp(-mean)
     cumulative = p
     limit = int(mean + reach)
+    while u > cumulative and n < limit:
+        n += 1
+        p *= mean / n
+        cumulative += p
+    return n
+
+
+@njit
+def continue_poisson(mean, u, n, p, cumulative):
+    """Return the Poisson(mean) quantile of u, where the sum up to count n is `cumulative` < u.
+
+    `p` is the probability of n. For means below MANY.
+    """
+    limit = int(mean + 12.0 * math.sqrt(mean) + 24.0)
     while u > cumulative and n < limit:
         n += 1
         p *= mean / n
@@ -206,14 +256,6 @@ def gamma(shape, entity, quarter, purpose, stream, seed, replication):
         if math.log(uniform(w1)) < 0.5 * x * x + d - d * v + d * math.log(v):
             draw = d * v
             return draw if shape >= 1.0 else draw * uniform(w2) ** (1.0 / shape)
-
-
-@njit
-def beta(a, b, entity, quarter, purpose, stream, seed, replication):
-    """Return a Beta(a, b) draw at an address, as a ratio of two Gamma draws."""
-    x = gamma(a, entity, quarter, purpose, 2 * stream, seed, replication)
-    y = gamma(b, entity, quarter, purpose, 2 * stream + 1, seed, replication)
-    return x / (x + y) if x + y > 0.0 else 0.0
 
 
 @njit(cache=True)

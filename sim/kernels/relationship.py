@@ -1,58 +1,151 @@
 """What the focal brand keeps of each customer at the end of a quarter, and how well it warns.
 
-    look_back   whether the warnings of earlier quarters were right
     add_up      spend of the quarter, and its trend
-    rank        joining, points, tier
+    look_back   whether the warnings of earlier quarters were right
     warn        a score from what the company can see, and who gets an offer next quarter
     sort        recency, frequency, money
+    rank        joining, points, tier
 
-The company sees purchases, answers and complaints. Only `look_back` knows who has left. Each
-function takes rows [start, stop), who are all of segment s, as columns of their own.
+The company sees purchases, answers and complaints. Only `look_back` knows who has left. All but
+`rank` and what is rare compute in lanes (see `lanes`), a strip being WIDTH rows in a row.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
-from numba import njit
 
 from sim.kernels import layout as at
 from sim.kernels.experience import logistic
-from sim.kernels.layout import GREEN, HISTORY_SIZE, LEVEL_BITS, LEVEL_MASK, RED, YELLOW
+from sim.kernels.instructions import compiled, fma, inlined, pick
+from sim.kernels.lanes import I32, empty_rows, load, store
+from sim.kernels.layout import (
+    F32,
+    GREEN,
+    HISTORY_SIZE,
+    LEVEL_BITS,
+    LEVEL_MASK,
+    N_LEVELS,
+    RED,
+    WIDTH,
+    YELLOW,
+)
 from sim.kernels.philox import CARE, ENROLMENT, philox, uniform
+from sim.kernels.record import fold
 from sim.kernels.renewal import QUARTERS_PER_YEAR
 
-_KEPT = 1.0 - 1.0 / QUARTERS_PER_YEAR  # steady spend then adds up to a year of it
-_LATELY = 0b11  # this quarter and the one before
-_YEAR = 0b1111
-_OFTEN = 2  # active quarters of a year
+_KEPT = np.float32(1.0 - 1.0 / QUARTERS_PER_YEAR)  # steady spend then adds up to a year of it
+_YEARLY = np.float32(QUARTERS_PER_YEAR)
+_LATELY = np.int32(0b11)  # this quarter and the one before
+_YEAR = np.int32(0b1111)
+_OFTEN = np.int32(2)  # active quarters of a year
+_NONE = np.int32(-1)  # no cell of a table
+_ALL_WARNINGS = (1 << LEVEL_BITS * at.WARNING_QUARTERS) - 1
+_ZERO = np.float32(0.0)
+_ONE = np.float32(1.0)
+_CSAT = np.float32(0.01)  # answers are kept in hundredths
+
+# Sums over a block, side by side: cells of three tables, and money.
+_JUDGED, _WARNED, _RFM = 0, 2 * N_LEVELS, 3 * N_LEVELS
+_TRAILING = _RFM + at.N_RFM
+_SPENT = _TRAILING + 1
+_N_SUMS = _SPENT + 1
 
 
-@njit(error_model="numpy")
+class _Strip(NamedTuple):
+    """Rows side by side; arrays are (WIDTH,)."""
+
+    past: I32  # activity history with the focal brand
+    seen: I32  # warnings
+    left: I32
+    answer: I32  # CSAT in hundredths, 0 for none
+    complaints: I32
+    level: I32  # of the warning
+    judged: I32  # cell of the table of the same name, or none
+    lost: I32  # 1: lost in this quarter, for the focal brand
+    rfm: I32
+    counts: F32
+    basket: F32
+    trailing: F32
+    spend: F32
+    trend: F32
+
+
+@inlined
+def _empty_strip():
+    row, whole, _ = empty_rows(14, 0, 0)
+    return _Strip(
+        whole[0], whole[1], whole[2], whole[3], whole[4], whole[5], whole[6], whole[7], whole[8],
+        row[9], row[10], row[11], row[12], row[13],
+    )  # fmt: skip
+
+
+@compiled
 def relate(
     columns, traits, offer, treatment, tally, block, s, start, stop, quarter, seed, replication
 ):
     """Bring what the focal brand knows of its customers up to date, and count it."""
-    n = stop - start
-    _look_back(columns, traits, tally, block, s, start, n, quarter)
-    _add_up(columns, offer, block, s, start, n)
-    _rank(columns, traits, treatment, tally, block, s, start, n, seed, replication)
-    _warn(columns, traits, treatment, tally, block, s, start, n, quarter, seed, replication)
-    _sort(columns, traits, treatment, tally, block, s, start, n)
+    strip = _empty_strip()
+    sums = empty_rows(_N_SUMS, 0, 0)[0]
+    sums[:] = _ZERO
+    price = np.float32(offer.order_value[0, s] * np.exp(offer.log_price[0, s]))
+    for first in range(start, stop, WIDTH):
+        last = min(first + WIDTH, stop)
+        _read(strip, columns, block, start, first, last)
+        _add_up(strip, sums, price)
+        _look_back(strip, traits, quarter)
+        _warn(strip, traits)
+        _sort(strip, sums, traits.lapse_mask, treatment.money_line)
+        _count(strip, sums)
+        _note_losses(strip, columns.first_purchase[first:last], traits, tally, s, quarter)
+        _care(strip, columns.care[first:last], treatment, tally, s, first, quarter, seed,
+              replication)  # fmt: skip
+        _write(strip, columns, block, start, first, last)
+    fold(sums)
+    _add(sums, tally, s)
+    if _has_club(columns, treatment, start, stop):
+        _rank(columns, traits, treatment, tally, block, s, start, stop, seed, replication)
+    else:
+        tally.tier_revenue[s, 0] += sums[_SPENT, 0]
+        for level in range(N_LEVELS):
+            tally.tiers[s, 0, 0] += np.int64(sums[_WARNED + level, 0])
 
 
-@njit(inline="always")
+@inlined
+def _read(strip, columns, block, start, first, last):
+    place, end = first - start, last - start
+    load(strip.past, columns.history[0, first:last])
+    load(strip.seen, columns.warnings[first:last])
+    load(strip.answer, columns.satisfaction[first:last])
+    load(strip.basket, columns.basket[first:last])
+    load(strip.trailing, columns.trailing_spend[first:last])
+    load(strip.counts, block.counts[0, place:end])
+    load(strip.left, block.left[place:end])
+    load(strip.complaints, block.complaints[place:end])
+
+
+@inlined
+def _write(strip, columns, block, start, first, last):
+    store(strip.trailing, columns.trailing_spend[first:last])
+    store(strip.seen, columns.warnings[first:last])
+    store(strip.spend, block.spend[first - start : last - start])
+
+
+@inlined
 def count_active(past):
     """Return the number of quarters with a purchase in an activity history: of bits that are set.
 
     Bits are added in pairs, fours, eights: free of branches, which nothing could foretell here.
     """
-    twos = past - (past >> 1 & 0x5555)
-    fours = (twos & 0x3333) + (twos >> 2 & 0x3333)
-    eights = (fours + (fours >> 4)) & 0x0F0F
-    return (eights + (eights >> 8)) & 0x1F
+    past = np.int32(past)
+    twos = past - (past >> np.int32(1) & np.int32(0x5555))
+    fours = (twos & np.int32(0x3333)) + (twos >> np.int32(2) & np.int32(0x3333))
+    eights = (fours + (fours >> np.int32(4))) & np.int32(0x0F0F)
+    return (eights + (eights >> np.int32(8))) & np.int32(0x1F)
 
 
-@njit(inline="always")
+@inlined
 def purchase_rhythm(past, prior):
     """Return quarters since the last purchase, and how often the customer buys, 0..1.
 
@@ -60,41 +153,39 @@ def purchase_rhythm(past, prior):
     a purchase are added, for whom one purchase tells little. Their product is the time since the
     last purchase in units of the customer's own interval. For a history that is not empty.
     """
-    recency = count_active((past & -past) - 1)  # zeros below the lowest bit
-    known = past | past >> 1  # becomes all quarters since the first purchase
-    known |= known >> 2
-    known |= known >> 4
-    known |= known >> 8
+    past = np.int32(past)
+    recency = count_active((past & -past) - np.int32(1))  # zeros below the lowest bit
+    known = past | past >> np.int32(1)  # becomes all quarters since the first purchase
+    known |= known >> np.int32(2)
+    known |= known >> np.int32(4)
+    known |= known >> np.int32(8)
     span = count_active(known) - recency
-    return recency, count_active(past) / (span + prior)
+    return recency, np.float32(count_active(past)) / (np.float32(span) + np.float32(prior))
 
 
-@njit(inline="always")
+@inlined
 def spend_trend(spend, trailing):
     """Return by what share a quarter's spend fell short of the usual, -1 .. 1; 0 without any."""
-    if trailing <= 0.0:
-        return 0.0
-    return min(max(1.0 - QUARTERS_PER_YEAR * spend / trailing, -1.0), 1.0)
+    fall = min(max(_ONE - _YEARLY * spend / trailing, -_ONE), _ONE)
+    return pick(trailing > _ZERO, fall, _ZERO)
 
 
-@njit(inline="always")
+@inlined
 def warning_score(score, overdue, rhythm, trend, dissatisfaction, complaint):
     """Return the score 0..1 from its weights, see `Traits.score`."""
-    return logistic(
-        score[0] + score[1] * overdue - score[2] * rhythm + score[3] * trend
-        + score[4] * dissatisfaction + score[5] * complaint
-    )  # fmt: skip
+    x = fma(score[1], overdue, fma(-score[2], rhythm, score[0]))
+    x = fma(score[4], dissatisfaction, fma(score[3], trend, x))
+    return logistic(fma(score[5], complaint, x))
 
 
-@njit(inline="always")
+@inlined
 def warning_level(score, levels):
     """Return GREEN, YELLOW or RED."""
-    if score >= levels[1]:
-        return RED
-    return YELLOW if score >= levels[0] else GREEN
+    level = pick(score >= levels[0], np.int32(YELLOW), np.int32(GREEN))
+    return pick(score >= levels[1], np.int32(RED), level)
 
 
-@njit(inline="always")
+@inlined
 def quarters_warned(warnings):
     """Return for how many quarters without a break, up to the last one, there was a warning."""
     n = 0
@@ -103,7 +194,7 @@ def quarters_warned(warnings):
     return n
 
 
-@njit(inline="always")
+@inlined
 def tier_of(trailing, tier_from):
     """Return the tier of a member: the lowest one is everybody's."""
     tier = 1
@@ -112,58 +203,163 @@ def tier_of(trailing, tier_from):
     return tier
 
 
-@njit(error_model="numpy")
-def _look_back(columns, traits, tally, block, s, start, n, quarter):
+@inlined
+def _add_up(strip, sums, price):
+    """Leave in `spend` what was paid, in `trend` how it compares, and keep the spend."""
+    counts, basket, trailing = strip.counts, strip.basket, strip.trailing
+    spend, trend, spent = strip.spend, strip.trend, sums[_SPENT]
+    for j in range(WIDTH):
+        spend[j] = counts[j] * basket[j] * price
+        trend[j] = spend_trend(spend[j], trailing[j])
+        trailing[j] = fma(_KEPT, trailing[j], spend[j])
+        spent[j] += spend[j]
+
+
+@inlined
+def _look_back(strip, traits, quarter):
     """Hold earlier warnings against what became of the customers.
 
     Who has left the category is lost now. Who stays is lost once a whole lapse window has passed
     without a purchase, so judged is the level that it had when the window began.
     """
-    history, warnings = columns.history[0, start : start + n], columns.warnings[start : start + n]
-    first_purchase = columns.first_purchase[start : start + n]
-    counts, left = block.counts[0], block.left
-    judged, lead, losses = tally.judged[s], tally.lead[s], tally.losses
-    window, customer = traits.lapse_window, traits.lapse_mask
-    for j in range(n):
-        past, seen = np.int64(history[j]) & (HISTORY_SIZE - 1), np.int64(warnings[j])
+    past, seen, left, judged, lost = strip.past, strip.seen, strip.left, strip.judged, strip.lost
+    window, customer = np.int32(traits.lapse_window), np.int32(traits.lapse_mask)
+    known, old = np.int32(HISTORY_SIZE - 1), quarter >= traits.lapse_window
+    then, level = np.int32(LEVEL_BITS * (traits.lapse_window - 1)), np.int32(LEVEL_MASK)
+    one, two = np.int32(1), np.int32(2)
+    for j in range(WIDTH):
+        recent = past[j] & known
+        is_customer, gone = (recent & customer) != 0, left[j] != 0
+        was_customer = ((recent >> window) & customer) != 0
+        lapsed = (not gone) & old & was_customer & (not is_customer)
+        went = gone & is_customer
+        cell = (seen[j] >> then & level) * two + np.int32(not is_customer)
+        cell = pick((not gone) & old & was_customer, cell, _NONE)
+        judged[j] = pick(went, (seen[j] & level) * two + one, cell)
+        lost[j] = np.int32(went | (lapsed & ((recent >> window & one) != 0)))
+
+
+@inlined
+def _warn(strip, traits):
+    """Score the customers and note their levels."""
+    past, left, answer, complaints = strip.past, strip.left, strip.answer, strip.complaints
+    trend, level, seen = strip.trend, strip.level, strip.seen
+    score, levels, customer = traits.score, traits.score_levels, np.int32(traits.lapse_mask)
+    for j in range(WIDTH):
+        dissatisfied = _ONE - _CSAT * np.float32(answer[j])
+        dissatisfaction = pick(answer[j] > 0, dissatisfied, _ZERO)
+        complaint = pick(complaints[j] > 0, _ONE, _ZERO)
+        recency, rhythm = purchase_rhythm(past[j], score[6])
+        overdue = np.float32(recency) * rhythm
+        scored = warning_score(score, overdue, rhythm, trend[j], dissatisfaction, complaint)
+        counted = ((past[j] & customer) != 0) & (left[j] == 0)
+        level[j] = pick(counted, warning_level(scored, levels), _NONE)
+        # What is not counted is noted as green.
+        seen[j] = seen[j] << np.int32(LEVEL_BITS) | max(level[j], np.int32(GREEN))
+
+
+@inlined
+def _sort(strip, sums, customer, money_line):
+    """Sort customers by recency, frequency and money: lately or not, often or not, much or not."""
+    past, left, trailing, rfm = strip.past, strip.left, strip.trailing, strip.rfm
+    total, customer, money_line = sums[_TRAILING], np.int32(customer), np.float32(money_line)
+    for j in range(WIDTH):
+        lately = np.int32((past[j] & _LATELY) != 0)
+        often = np.int32(count_active(past[j] & _YEAR) >= _OFTEN)
+        much = np.int32(trailing[j] >= money_line)
+        counted = ((past[j] & customer) != 0) & (left[j] == 0)
+        cell = (lately << np.int32(2)) | (often << np.int32(1)) | much
+        rfm[j] = pick(counted, cell, _NONE)
+        total[j] += pick(counted, trailing[j], _ZERO)
+
+
+@inlined
+def _count(strip, sums):
+    """Count the cells."""
+    judged, level, rfm = strip.judged, strip.level, strip.rfm
+    for cell in range(2 * N_LEVELS):
+        count = sums[_JUDGED + cell]
+        for j in range(WIDTH):
+            count[j] += pick(judged[j] == np.int32(cell), _ONE, _ZERO)
+    for cell in range(N_LEVELS):
+        count = sums[_WARNED + cell]
+        for j in range(WIDTH):
+            count[j] += pick(level[j] == np.int32(cell), _ONE, _ZERO)
+    for cell in range(at.N_RFM):
+        count = sums[_RFM + cell]
+        for j in range(WIDTH):
+            count[j] += pick(rfm[j] == np.int32(cell), _ONE, _ZERO)
+
+
+@compiled
+def _add(sums, tally, s):
+    """Add the cells of a block to the tally."""
+    for cell in range(2 * N_LEVELS):
+        tally.judged[s, cell // 2, cell % 2] += np.int64(sums[_JUDGED + cell, 0])
+    for cell in range(N_LEVELS):
+        tally.warned[s, cell] += np.int64(sums[_WARNED + cell, 0])
+    for cell in range(at.N_RFM):
+        tally.rfm[s, cell] += np.int64(sums[_RFM + cell, 0])
+    tally.club[s, at.SPEND] += sums[_TRAILING, 0]
+
+
+@inlined
+def _note_losses(strip, first_purchase, traits, tally, s, quarter):
+    """Note of those lost how long they were warned of, and how long they had been with the brand.
+
+    `_warn` has put this quarter's level in front of the earlier ones.
+    """
+    lost, left, seen, counts = strip.lost, strip.left, strip.seen, strip.counts
+    lead, losses, window = tally.lead[s], tally.losses, traits.lapse_window
+    for j in range(first_purchase.shape[0]):
+        if lost[j] == 0:
+            continue
         first = np.int64(first_purchase[j])
         if left[j]:
-            if past & customer:
-                judged[seen & LEVEL_MASK, 1] += 1
-                if counts[j] > 0 and first >= 0:
-                    losses[first, quarter - first] += 1
-            continue
-        if quarter < window or not past >> window & customer:
-            continue
-        lost = 0 if past & customer else 1
-        judged[seen >> LEVEL_BITS * (window - 1) & LEVEL_MASK, lost] += 1
-        if lost == 1 and past >> window & 1:  # lapses in this very quarter
-            lead[quarters_warned(seen)] += 1
+            if counts[j] > _ZERO and first >= 0:
+                losses[first, quarter - first] += 1
+        else:
+            lead[quarters_warned((np.int64(seen[j]) >> LEVEL_BITS) & _ALL_WARNINGS)] += 1
             if first >= 0:
                 losses[first, quarter - window - first] += 1
 
 
-@njit(error_model="numpy")
-def _add_up(columns, offer, block, s, start, n):
-    """Leave in `spend` what was paid, in `trend` how it compares, and keep the spend."""
-    basket, trailing = columns.basket[start : start + n], columns.trailing_spend[start : start + n]
-    counts, spend, trend = block.counts[0], block.spend, block.trend
-    order_value, price = offer.order_value[0, s], np.exp(offer.log_price[0, s])
-    for j in range(n):
-        spend[j] = counts[j] * basket[j] * order_value * price
-        trend[j] = spend_trend(spend[j], np.float64(trailing[j]))
-        trailing[j] = _KEPT * trailing[j] + spend[j]
+@inlined
+def _care(strip, care, treatment, tally, s, first, quarter, seed, replication):
+    """Choose who gets the offer of its warning level next quarter."""
+    level, coverage, club = strip.level, treatment.coverage, tally.club[s]
+    care[:] = GREEN
+    if coverage[YELLOW] <= 0.0 and coverage[RED] <= 0.0:
+        return
+    for j in range(care.shape[0]):
+        if level[j] > GREEN and coverage[level[j]] > 0.0:
+            w0, _, _, _ = philox(first + j, quarter, CARE, 0, seed, replication)
+            if uniform(w0) < coverage[level[j]]:
+                care[j] = level[j]
+                club[at.CARED_YELLOW + level[j] - YELLOW] += 1.0
 
 
-@njit(error_model="numpy")
-def _rank(columns, traits, treatment, tally, block, s, start, n, seed, replication):
+@inlined
+def _has_club(columns, treatment, start, stop):
+    """Return whether there is a membership, or anybody with a tier or points of a former one."""
+    if treatment.tier_from.shape[0] > 0:
+        return True
+    tier, points = columns.tier[start:stop], columns.points[start:stop]
+    held = 0
+    for j in range(stop - start):
+        held += int(tier[j] > 0) + int(points[j] != _ZERO)
+    return held != 0
+
+
+@compiled
+def _rank(columns, traits, treatment, tally, block, s, start, stop, seed, replication):
     """Let buyers join, points be redeemed, expire and be earned, and tiers follow the spend.
 
     Points are earned in the tier that the quarter began in; those of who leaves the category
     expire. Counted by tier are customers and members who have not left. Where there is no
     membership any more nobody has a tier.
     """
-    stop = start + n
+    n = stop - start
     tier, points, birth = columns.tier[start:stop], columns.points[start:stop], columns.birth
     trailing, history = columns.trailing_spend[start:stop], columns.history[0, start:stop]
     counts, left, spend = block.counts[0], block.left, block.spend
@@ -201,51 +397,3 @@ def _rank(columns, traits, treatment, tally, block, s, start, n, seed, replicati
     club[at.REDEEMED] += redeemed
     club[at.EXPIRED] += expired
     club[at.POINTS] += outstanding
-
-
-@njit(error_model="numpy")
-def _warn(columns, traits, treatment, tally, block, s, start, n, quarter, seed, replication):
-    """Score the customers, note their levels, and choose who gets an offer next quarter."""
-    stop = start + n
-    history, warnings = columns.history[0, start:stop], columns.warnings[start:stop]
-    satisfaction, care = columns.satisfaction[start:stop], columns.care[start:stop]
-    left, complaints, trend = block.left, block.complaints, block.trend
-    score, levels, coverage = traits.score, traits.score_levels, treatment.coverage
-    club, warned, customer = tally.club[s], tally.warned[s], traits.lapse_mask
-    for j in range(n):
-        past, level, offered = np.int64(history[j]), GREEN, GREEN
-        if past & customer and not left[j]:
-            answered = satisfaction[j] > 0
-            dissatisfaction = 1.0 - satisfaction[j] / 100.0 if answered else 0.0
-            complaint = 1.0 if complaints[j] > 0 else 0.0
-            recency, rhythm = purchase_rhythm(past, score[6])
-            scored = warning_score(
-                score, recency * rhythm, rhythm, trend[j], dissatisfaction, complaint
-            )
-            level = warning_level(scored, levels)
-            warned[level] += 1
-        if level != GREEN and coverage[level] > 0.0:
-            w0, _, _, _ = philox(start + j, quarter, CARE, 0, seed, replication)
-            if uniform(w0) < coverage[level]:
-                offered = level
-                club[at.CARED_YELLOW + level - YELLOW] += 1.0
-        care[j] = offered
-        warnings[j] = np.uint16(np.int64(warnings[j]) << LEVEL_BITS | level)
-
-
-@njit(error_model="numpy")
-def _sort(columns, traits, treatment, tally, block, s, start, n):
-    """Sort customers by recency, frequency and money: lately or not, often or not, much or not."""
-    history = columns.history[0, start : start + n]
-    trailing, left = columns.trailing_spend[start : start + n], block.left
-    rfm, money_line, customer = tally.rfm[s], treatment.money_line, traits.lapse_mask
-    total = 0.0
-    for j in range(n):
-        past = np.int64(history[j])
-        if left[j] or not past & customer:
-            continue
-        lately, often = past & _LATELY != 0, count_active(past & _YEAR) >= _OFTEN
-        much = trailing[j] >= money_line
-        rfm[(4 if lately else 0) + (2 if often else 0) + (1 if much else 0)] += 1
-        total += trailing[j]
-    tally.club[s, at.SPEND] += total

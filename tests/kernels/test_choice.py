@@ -1,7 +1,5 @@
 """Choice: multinomial logit by inversion in brand order, and the felt loss of a price."""
 
-# ruff: noqa: PLW0108 - the lambda is what Numba keeps on disk; what it wraps is always inlined.
-
 from __future__ import annotations
 
 import numpy as np
@@ -13,12 +11,13 @@ from numba import njit
 from scipy import special
 
 from sim.kernels import choice
+from sim.kernels.layout import WIDTH
+from sim.kernels.philox import exp32
 
 # Float32 arithmetic on utilities of up to 20 logits.
 ROUNDING = 1e-5
 
 loss_of = njit(cache=True)(lambda gap, factor: choice.price_loss(gap, 0.0, factor))
-inclusive_of = njit(cache=True)(lambda utility: choice.inclusive_value(utility))
 
 utilities = hnp.arrays(np.float32, st.integers(2, 16), elements=st.floats(-20, 20, width=32))
 uniforms = st.floats(1e-9, 1 - 1e-9)
@@ -29,23 +28,30 @@ def exps(x):
     """Return the kernel's exp of each."""
     y = np.empty_like(x)
     for k in range(len(x)):
-        y[k] = choice.exp32(x[k])
+        y[k] = exp32(x[k])
     return y
 
 
 @njit(cache=True)
 def choose_in_lanes(utility, words):
     """Return (brand, odds) of the kernel's choice in each lane."""
-    n = utility.shape[1]
-    odds, chosen = utility.copy(), np.empty(n, np.int32)
-    choice.choose(odds, words, np.empty(n, np.float32), np.empty(n, np.float32), chosen, n)
+    odds, chosen = utility.copy(), np.empty(WIDTH, np.int32)
+    choice.choose(odds, words, np.empty(WIDTH, np.float32), np.empty(WIDTH, np.float32), chosen)
     return chosen, odds
 
 
+@njit(cache=True)
+def weigh_in_lanes(utility):
+    """Return (highest utility, sum of odds) of each lane."""
+    top, total = np.empty(WIDTH, np.float32), np.empty(WIDTH, np.float32)
+    choice.weigh_odds(utility.copy(), top, total)
+    return top, total
+
+
 def choose(utility, u):
-    """Return (brand, choice probabilities); four lanes do the same."""
-    words = np.full(4, u * 2**32, np.uint32)
-    chosen, odds = choose_in_lanes(np.repeat(utility[:, None], 4, axis=1), words)
+    """Return (brand, choice probabilities); all lanes do the same."""
+    words = np.full(WIDTH, u * 2**32, np.uint32)
+    chosen, odds = choose_in_lanes(np.repeat(utility[:, None], WIDTH, axis=1), words)
     assert np.all(chosen == chosen[0])
     return chosen[0], odds[:, 0] / odds[:, 0].sum()
 
@@ -107,7 +113,8 @@ def test_the_last_brand_catches_a_uniform_that_rounds_to_one():
 @given(utilities)
 def test_inclusive_value_is_log_sum_exp(utility):
     exact = special.logsumexp(utility.astype(np.float64))
-    assert inclusive_of(utility) == pytest.approx(exact, rel=1e-6, abs=2e-6)
+    top, total = weigh_in_lanes(np.repeat(utility[:, None], WIDTH, axis=1))
+    assert top[0] + np.log(total[0]) == pytest.approx(exact, rel=1e-6, abs=2e-6)
 
 
 def test_a_gain_counts_for_less_than_a_loss():

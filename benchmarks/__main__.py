@@ -6,9 +6,13 @@ import importlib
 import sys
 
 COMMANDS = {
-    "peers": "the same small model as Mesa objects, as NumPy arrays and as ours",
+    "peers": "the same small model in Mesa, AgentPy, NumPy, JAX, C and ours",
     "memory": "bytes per customer and per customer x brand, counted and measured",
-    "study": "the default paired study end to end: seconds and peak memory",
+    "scale": "time and memory from 1,000 to 10,000,000 customers and 2 to 16 brands",
+    "study": "the default paired study end to end, and where its time goes",
+    "variance": "what common random numbers are worth: variance of NPV differences",
+    "startup": "seconds to the help and to the first replication, new machine and old",
+    "threads": "a thread per replication against threads that share one, by size",
     "processes": "the share of a replication that roll-out and service desk take",
 }
 
@@ -19,7 +23,11 @@ def main(arguments: list[str]) -> int:
         lines = "\n".join(f"  {name:10} {summary}" for name, summary in COMMANDS.items())
         print(f"usage: python -m benchmarks COMMAND [options]\n\ncommands:\n{lines}")
         return 0 if arguments in (["--help"], ["-h"]) else 2
-    return int(importlib.import_module(f"benchmarks.{arguments[0]}").main(arguments[1:]))
+    try:
+        return int(importlib.import_module(f"benchmarks.{arguments[0]}").main(arguments[1:]))
+    except KeyboardInterrupt:
+        print("interrupted; nothing is written", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

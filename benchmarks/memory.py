@@ -9,17 +9,15 @@ process of its own, whose compilation is done before it begins.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
-import os
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.apart import apart, resident_bytes
 from benchmarks.ours import Quarters, draw_population, minimal_market, plain_offer
 from benchmarks.results import machine, write
 from sim.config.market import Market
@@ -56,12 +54,6 @@ def live(n_customers: int, n_brands: int) -> Quarters:
     return quarters
 
 
-def resident_bytes() -> int:
-    """Return what the process holds in memory now (Linux)."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
 def measure(n_customers: int, n_brands: int) -> Growth:
     """Measure in this process; the first, small population pays for what is not per customer."""
     live(20_000, n_brands)
@@ -77,12 +69,6 @@ def measure(n_customers: int, n_brands: int) -> Growth:
     return Growth(arrays / n_customers, traced / n_customers, resident / n_customers)
 
 
-def measure_apart(n_customers: int, n_brands: int) -> Growth:
-    """Measure in a fresh process."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(measure, (n_customers, n_brands))
-
-
 def parts(few: float, many: float) -> tuple[float, float]:
     """Return bytes per customer and per customer x brand, from two totals per customer."""
     per_brand = (many - few) / (MANY_BRANDS - FEW_BRANDS)
@@ -95,9 +81,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--customers", type=int, default=1_000_000)
     n_customers = parser.parse_args(arguments).customers
     console = Console()
-    few = measure_apart(n_customers, FEW_BRANDS)
-    many = measure_apart(n_customers, MANY_BRANDS)
-    found = {"table of columns": bytes_per_customer()}
+    few = apart(measure, n_customers, FEW_BRANDS)
+    many = apart(measure, n_customers, MANY_BRANDS)
+    found: dict[str, tuple[float, float]] = {"table of columns": bytes_per_customer()}
     for name in Growth._fields:
         found[name] = parts(getattr(few, name), getattr(many, name))
     table = Table(title=f"Memory, {n_customers:,} customers")

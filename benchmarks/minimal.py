@@ -18,12 +18,15 @@ leaving.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from statistics import NormalDist
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-QUARTERS = 4
+QUARTERS = 12
+
+Numbers = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,35 +68,29 @@ def draw_customers(n_customers: int, rng: np.random.Generator) -> Customers:
     return Customers(rate, taste)
 
 
+def by_rate(customers: Customers) -> Customers:
+    """Return the customers in falling order of rate.
+
+    Neighbours then buy about as often, which is what a program needs that takes many customers
+    through their occasions side by side.
+    """
+    order = np.argsort(-customers.rate, kind="stable")
+    return Customers(customers.rate[order], customers.taste[:, order])
+
+
 class Outcome(NamedTuple):
     """What a run leaves behind."""
 
     seconds: float
     purchases: NDArray[np.float64]  # (n_brands,) in all quarters
-    value: NDArray[np.float64]  # (n_brands, n) perceived value at the end
-    habit: NDArray[np.float64]  # (n_brands, n) habit at the end
-    bought: NDArray[np.float64] | None = None
-    """(n_brands, n) purchases of each customer, from the peer that tells how much they vary."""
+    value: Numbers  # (n_brands, n) perceived value at the end
+    habit: Numbers  # (n_brands, n) habit at the end
+    bought: Numbers | None = None
+    """(n_brands, n) purchases of each customer, from a peer that tells how much they vary."""
 
 
-@dataclass(slots=True)
-class Peer:
-    """One implementation, timed on fresh customers once per repeat."""
-
-    name: str
-    customers: int
-    threads: int
-    runs: list[Outcome] = field(default_factory=list)
-
-    @property
-    def seconds_per_purchase(self) -> float:
-        """Return the best of the repeats: what else the machine did can only add time."""
-        return min(run.seconds / run.purchases.sum() for run in self.runs)
-
-    @property
-    def seconds_per_customer_quarter(self) -> float:
-        """Return the best of the repeats."""
-        return min(run.seconds for run in self.runs) / (self.customers * QUARTERS)
+class Unavailable(Exception):  # noqa: N818 - a state of this machine, not an error of ours
+    """A peer cannot run here; the message says what is missing."""
 
 
 class Figure(NamedTuple):
@@ -104,6 +101,64 @@ class Figure(NamedTuple):
     n: int
 
 
+def pooled(figures: list[Figure]) -> Figure:
+    """Return the figure of all customers of several runs."""
+    n = np.array([figure.n for figure in figures])
+    means = np.array([figure.mean for figure in figures])
+    squares = np.array([figure.sd**2 + figure.mean**2 for figure in figures])
+    mean = float(np.average(means, weights=n))
+    variance = float(np.average(squares, weights=n)) - mean**2
+    return Figure(mean, max(variance, 0.0) ** 0.5, int(n.sum()))
+
+
+def over_customers(x: Numbers) -> Figure:
+    """Return mean and spread of one number per customer."""
+    return Figure(float(x.mean(dtype=np.float64)), float(x.std(dtype=np.float64)), len(x))
+
+
+class Run(NamedTuple):
+    """What is kept of an outcome: a million customers of each peer would not fit into memory."""
+
+    seconds: float
+    purchases: NDArray[np.float64]  # (n_brands,)
+    value: Figure  # mean over brands
+    concentration: Figure  # sum over brands of H^2
+    bought: Numbers | None
+
+    @staticmethod
+    def of(outcome: Outcome) -> Run:
+        """Return the figures of an outcome."""
+        return Run(
+            outcome.seconds,
+            outcome.purchases,
+            over_customers(outcome.value.mean(axis=0)),
+            over_customers((outcome.habit**2).sum(axis=0)),
+            outcome.bought,
+        )
+
+
+@dataclass(slots=True)
+class Peer:
+    """One implementation, timed on fresh customers once per repeat."""
+
+    name: str
+    customers: int
+    threads: int
+    runs: list[Run] = field(default_factory=list)
+    missing: str = ""
+    """Why it cannot run here, if it cannot."""
+
+    @property
+    def seconds_per_purchase(self) -> float:
+        """Return the best of the repeats: what else the machine did can only add time."""
+        return float(min(run.seconds / run.purchases.sum() for run in self.runs))
+
+    @property
+    def seconds_per_customer_quarter(self) -> float:
+        """Return the best of the repeats."""
+        return min(run.seconds for run in self.runs) / (self.customers * QUARTERS)
+
+
 def figures(peer: Peer, spread: dict[str, float]) -> dict[str, Figure]:
     """Return what a peer's repeats, taken together, say of the market.
 
@@ -111,26 +166,23 @@ def figures(peer: Peer, spread: dict[str, float]) -> dict[str, Figure]:
     concentration, the mean of sum_b H_b^2, catches habit. `spread` holds the standard deviations
     over customers of what not every peer keeps by customer: shares and purchases.
     """
-    n = peer.customers * len(peer.runs)
-    purchases = sum(run.purchases for run in peer.runs)
-    value = np.concatenate([run.value.mean(axis=0) for run in peer.runs])
-    concentration = np.concatenate([(run.habit**2).sum(axis=0) for run in peer.runs])
+    n = sum(run.value.n for run in peer.runs)
+    purchases = np.sum([run.purchases for run in peer.runs], axis=0)
     named = {f"share of brand {b}": x / purchases.sum() for b, x in enumerate(purchases)}
     named["purchases per customer"] = purchases.sum() / n
     result = {name: Figure(float(mean), spread[name], n) for name, mean in named.items()}
-    result["perceived value"] = Figure(float(value.mean()), float(value.std()), n)
-    result["habit concentration"] = Figure(
-        float(concentration.mean()), float(concentration.std()), n
-    )
+    result["perceived value"] = pooled([run.value for run in peer.runs])
+    result["habit concentration"] = pooled([run.concentration for run in peer.runs])
     return result
 
 
-def spread_over_customers(bought: NDArray[np.float64]) -> dict[str, float]:
+def spread_over_customers(bought: Numbers) -> dict[str, float]:
     """Return how shares and purchases vary over customers, from purchases of shape (n_brands, n).
 
     A share is a ratio of means, whose error is that of the mean of (x_ib - share_b n_i) / mean(n),
     the usual linearisation; purchases of one customer are not independent, customers are.
     """
+    bought = bought.astype(np.float64)
     total = bought.sum(axis=0)
     share = bought.sum(axis=1) / total.sum()
     residual = (bought - share[:, None] * total) / total.mean()
@@ -138,24 +190,31 @@ def spread_over_customers(bought: NDArray[np.float64]) -> dict[str, float]:
     return spread | {"purchases per customer": float(total.std())}
 
 
-def disagreements(peers: list[Peer], limit: float = 4.5) -> list[str]:
-    """Return a line for each figure in which two peers differ by more than chance allows.
+def limit(n_peers: int, n_figures: int, chance: float = 1e-3) -> float:
+    """Return the standard errors that chance exceeds in a share `chance` of runs at most.
 
-    The limit is in standard errors of the difference: with 8 figures and 10 pairs of peers, chance
-    alone passes 4.5 in fewer than one run in a thousand.
+    Every figure of every pair of peers is compared, so that each comparison gets its part of
+    `chance` (Bonferroni), split over both tails.
     """
+    comparisons = n_figures * n_peers * (n_peers - 1) / 2
+    return -NormalDist().inv_cdf(chance / (2.0 * max(comparisons, 1.0)))
+
+
+def disagreements(peers: list[Peer]) -> list[str]:
+    """Return a line for each figure in which two peers differ by more than chance allows."""
     bought = np.concatenate(
         [r.bought for p in peers for r in p.runs if r.bought is not None], axis=1
     )
     spread = spread_over_customers(bought)
     found = [figures(peer, spread) for peer in peers]
+    errors = limit(len(peers), len(found[0]))
     lines = []
     for i, first in enumerate(peers):
         for j, second in enumerate(peers[i + 1 :], start=i + 1):
             for name, a in found[i].items():
                 b = found[j][name]
                 error = (a.sd**2 / a.n + b.sd**2 / b.n) ** 0.5
-                if abs(a.mean - b.mean) > limit * error:
+                if abs(a.mean - b.mean) > errors * error:
                     lines.append(
                         f"{name}: {first.name} {a.mean:.5f}, {second.name} {b.mean:.5f}, "
                         f"{abs(a.mean - b.mean) / error:.1f} standard errors apart"

@@ -11,117 +11,24 @@ Overrides are those of `fidelio run`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from functools import wraps
-from typing import Any, NamedTuple
-from unittest.mock import patch
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-import sim.model
-import sim.study
 from benchmarks.results import machine, write
+from benchmarks.stopwatch import REPLICATION_GROUPS, REST, SIMPY, Part, Stopwatch
 from sim.config.desk import Desk
 from sim.config.load import load
 from sim.config.study import Config
 from sim.engines.local import LocalEngine
-from sim.model import LoyaltyModel
-from sim.processes.rollout import RollOut
-from sim.processes.service_desk import LOADS, ServiceDesk, service_level, waiting_times
+from sim.processes.service_desk import LOADS, service_level, waiting_times
 from sim.study import Task, run_replication
 
 SCENARIOS = ("retail_three_phase", "vip_programme_2026")
 RISKS = "risks=retail"
 WORLDS = 5
 LIMIT = 0.10
-
-KERNEL = "customers: compiled loops"
-SIMPY = "SimPy: roll-out and service desk"
-LEVERS = "levers, policies, offer"
-MEASURES = "measures and tables"
-MODELS = "models: made and copied"
-REST = "rest"
-GROUPS = (KERNEL, SIMPY, LEVERS, MEASURES, MODELS, REST)
-
-TIMED: tuple[tuple[Any, str, str], ...] = (
-    (RollOut, "__init__", SIMPY),
-    (RollOut, "advance", SIMPY),
-    (sim.study, "planned_schedule", SIMPY),
-    (ServiceDesk, "__init__", SIMPY),
-    (ServiceDesk, "on_time", SIMPY),
-    (LoyaltyModel, "_create_residents", KERNEL),
-    (LoyaltyModel, "__init__", MODELS),
-    (LoyaltyModel, "fork", MODELS),
-    (sim.study, "_live_plan", MEASURES),
-    (sim.study, "_live_without_risks", MEASURES),
-    (sim.study, "_step_until", REST),
-    (sim.study, "_money", MEASURES),
-)
-"""Where a function is looked up, its name, and the group that its own time goes to."""
-PHASES = {"customers": KERNEL, "observation": MEASURES}
-"""Groups of the quarter's phases; the others are levers, policies and offer."""
-
-
-class Part(NamedTuple):
-    """A timed function and the group that its own time goes to."""
-
-    group: str
-    name: str
-
-
-class Stopwatch:
-    """Own time of each part, in seconds; for one thread."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[Part, float] = {}
-        self._inside: list[float] = []
-        """For each part that is running: the time of the parts that it called."""
-
-    def timed(self, part: Part, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the same function under this watch."""
-
-        @wraps(function)
-        def call(*arguments: Any, **keywords: Any) -> Any:
-            self._inside.append(0.0)
-            began = time.perf_counter()
-            try:
-                return function(*arguments, **keywords)
-            finally:
-                whole = time.perf_counter() - began
-                own = whole - self._inside.pop()
-                self.seconds[part] = self.seconds.get(part, 0.0) + own
-                if self._inside:
-                    self._inside[-1] += whole
-
-        return call
-
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Put the timers around the parts of a replication, and take them away again."""
-        phases = tuple(
-            phase._replace(
-                run=self.timed(Part(PHASES.get(phase.name, LEVERS), phase.name), phase.run)
-            )
-            for phase in sim.model.PHASES
-        )
-        with ExitStack() as stack:
-            stack.enter_context(patch.object(sim.model, "PHASES", phases))
-            for place, name, group in TIMED:
-                function = getattr(place, name)
-                timer = self.timed(Part(group, function.__qualname__), function)
-                stack.enter_context(patch.object(place, name, timer))
-            yield
-
-    def of(self, group: str) -> float:
-        """Return the seconds of a group."""
-        return sum(seconds for part, seconds in self.seconds.items() if part.group == group)
-
-    @property
-    def total(self) -> float:
-        """Seconds of all parts."""
-        return sum(self.seconds.values())
 
 
 def live(config: Config, world: int) -> Stopwatch:
@@ -158,7 +65,7 @@ def measure(scenario: str, overrides: list[str], console: Console) -> dict[str, 
     return {
         "customers": config.customers,
         "seconds": best.total,
-        "groups": {group: best.of(group) for group in GROUPS},
+        "groups": {group: best.of(group) for group in REPLICATION_GROUPS},
         "simpy_parts": {
             part.name: seconds for part, seconds in best.seconds.items() if part.group == SIMPY
         },
@@ -177,7 +84,7 @@ def table(title: str, watch: Stopwatch) -> Table:
     def add(name: str, seconds: float) -> None:
         made.add_row(name, f"{seconds * 1e3:,.1f}", f"{seconds / watch.total:.1%}")
 
-    for group in GROUPS:
+    for group in REPLICATION_GROUPS:
         add(group, watch.of(group))
         for part, seconds in watch.seconds.items():
             if part.group == group == SIMPY:

@@ -7,15 +7,18 @@ again with the same parameters in another world; these twins tell how much of th
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from sim import kernels
 from sim.config.build import Unknowns, uncertain_parameters
 from sim.config.plan import Plan
 from sim.config.study import Config
@@ -68,6 +71,9 @@ TABLES = {
 
 # Worlds of twins are numbered from here, out of reach of any replication.
 TWIN_WORLDS = 1 << 31
+COMPILING = "Compiling the customers' loops for this processor, once: about a minute ..."
+FEW = 100
+"""Customers that are enough to have every loop compiled."""
 
 DRIFT_TOLERANCE = {"share": 0.01, "bond": 0.01, "retention": 0.015}
 """Largest change in half a year that counts as settled."""
@@ -353,6 +359,15 @@ class Groundwork:
         }
 
 
+def compile_kernels(config: Config, tell: Callable[[], Any]) -> None:
+    """Bring the compiled loops in; `tell` is called if that takes long, since there are none yet.
+
+    Before threads need them: each would compile them for itself.
+    """
+    with kernels.compiled_once(tell):
+        LoyaltyModel(replace(config, customers=FEW), collect=False).step()
+
+
 def run_study(config: Config, progress: Progress | None = None) -> StudyResult:
     """Live every replication of a study.
 
@@ -377,6 +392,8 @@ def run_study(config: Config, progress: Progress | None = None) -> StudyResult:
     plans = config.plans or (config.plan,)
     _check_names(plans, config.baseline)
     check_measures(config)
+    if not kernels.are_kept():
+        compile_kernels(config, partial(print, COMPILING, file=sys.stderr))
     began = time.perf_counter()
     engine = LocalEngine(config.engine.threads, config.customers)
     groundwork = Groundwork(config)

@@ -51,8 +51,22 @@ def philox_words(entity, quarter, purpose, counter, seed, replication):
 
 @njit(cache=True)
 def gamma_draw(shape, entity, quarter, purpose, stream, seed, replication):
-    """Return the kernel's Gamma draw."""
-    return address.gamma(shape, entity, quarter, purpose, stream, seed, replication)
+    """Return the kernel's Gamma draw, and how far its first try was from the edge of acceptance.
+
+    The kernel makes the first try in float32, where the edge moves with the size of the shape.
+    """
+    draw = address.gamma(shape, entity, quarter, purpose, stream, seed, replication)
+    if shape <= 0.0:
+        return draw, 1.0
+    counter = stream << 16
+    w0, w1, _, _ = address.philox(entity, quarter, purpose, counter, seed, replication)
+    d = (shape if shape >= 1.0 else shape + 1.0) - 1.0 / 3.0
+    x = address.normal(address.uniform(w0))
+    root = 1.0 + x / math.sqrt(9.0 * d)
+    if root <= 0.0:
+        return draw, -root
+    limit = 0.5 * x * x + d * (1.0 - root**3 + 3.0 * math.log(root))
+    return draw, min(abs(math.log(address.uniform(w1)) - limit) / (1.0 + d), root)
 
 
 @dataclass
@@ -71,14 +85,24 @@ class World:
         words = philox_words(i, when, purpose, counter, self.seed, self.replication)
         return [(word + 0.5) / 2.0**32 for word in words]
 
-    def gamma(self, shape: float, i: int, when: int, purpose: int, stream: int) -> float:
-        """Return a Gamma draw with scale 1."""
-        return gamma_draw(shape, i, when, purpose, stream, self.seed, self.replication)
+    def try_gamma(self, shape: float, i: int, when: int, purpose: int,
+                  stream: int) -> tuple[float, bool]:  # fmt: skip
+        """Return a Gamma draw with scale 1, and whether it hung on a hair."""
+        draw, margin = gamma_draw(shape, i, when, purpose, stream, self.seed, self.replication)
+        return draw, margin < SINGLE
 
-    def beta(self, a: float, b: float, i: int, when: int, purpose: int, stream: int) -> float:
+    def gamma(self, shape: float, person: SimpleNamespace, when: int, purpose: int,
+              stream: int) -> float:  # fmt: skip
+        """Return a Gamma draw with scale 1, and note whether it hung on a hair."""
+        draw, on_edge = self.try_gamma(shape, person.i, when, purpose, stream)
+        person.hair |= on_edge
+        return draw
+
+    def beta(self, a: float, b: float, person: SimpleNamespace, when: int, purpose: int,
+             stream: int) -> float:  # fmt: skip
         """Return a Beta draw, a ratio of two Gamma draws."""
-        x = self.gamma(a, i, when, purpose, 2 * stream)
-        y = self.gamma(b, i, when, purpose, 2 * stream + 1)
+        x = self.gamma(a, person, when, purpose, 2 * stream)
+        y = self.gamma(b, person, when, purpose, 2 * stream + 1)
         return x / (x + y) if x + y > 0.0 else 0.0
 
 
@@ -158,12 +182,12 @@ def pick(person: SimpleNamespace, shares: list[float], u: float) -> int:
 def move_rate(world: World, person: SimpleNamespace, rate: float, rho: float, when: int,
               purpose: int) -> float:  # fmt: skip
     """Return the rate after a Beta-Gamma autoregression step of autocorrelation rho."""
-    traits, i = world.traits, person.i
+    traits = world.traits
     if rho >= 1.0:
         return rate
     shape, mean = traits.rate_shape, float(traits.rate_mean[person.segment])
-    kept = world.beta(shape * rho, shape * (1.0 - rho), i, when, purpose, 0)
-    fresh = world.gamma(shape * (1.0 - rho), i, when, purpose, 2)
+    kept = world.beta(shape * rho, shape * (1.0 - rho), person, when, purpose, 0)
+    fresh = world.gamma(shape * (1.0 - rho), person, when, purpose, 2)
     return kept * rate + fresh * mean / shape
 
 
@@ -686,19 +710,22 @@ def find_tenant(world: World, person: SimpleNamespace, when: int,
     traits, i = world.traits, person.i
     left_to_fill = float(traits.market_age)
     for tenant in range(64):
-        unit = world.gamma(traits.rate_shape, i, when, address.RATE, tenant) / traits.rate_shape
+        unit = world.gamma(traits.rate_shape, person, when, address.RATE, tenant)
+        unit /= traits.rate_shape
         rate = max(unit * float(traits.rate_mean[person.segment]), 1e-9)
         leaving = world.beta(
-            traits.leaving_alpha, traits.leaving_beta, i, when, address.LEAVING, tenant
+            traits.leaving_alpha, traits.leaving_beta, person, when, address.LEAVING, tenant
         )
         leaving = min(max(leaving, 1e-9), 1.0 - 1e-9)
         if not resident:
             return rate, leaving, 0.0
         u = world.uniforms(i, when, address.RESIDENCE, tenant)[0]
         lasts = math.log(u) / math.log1p(-leaving)
-        stay = world.gamma(math.ceil(lasts) - 1, i, when, address.RESIDENCE, tenant + 1) / rate
+        waits = float(math.ceil(lasts) - 1)
+        time, on_edge = world.try_gamma(waits, i, when, address.RESIDENCE, tenant + 1)
+        stay = time / rate
         # One purchase more or less moves the end of a stay, but not of one far too long.
-        on_edge = abs(lasts - round(lasts)) < SINGLE * lasts
+        on_edge = on_edge or abs(lasts - round(lasts)) < SINGLE * lasts
         person.hair |= on_edge and stay < 2.0 * left_to_fill
         if left_to_fill == 0.0 or decide(person, left_to_fill, stay, HAIR * stay):
             return rate, leaving, left_to_fill

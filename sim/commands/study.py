@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,22 +12,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from sim import kernels, report
+from sim import report
 from sim.commands.common import console
 from sim.config.study import Config
 from sim.errors import Interrupted
-from sim.model import LoyaltyModel
 from sim.report.decisions import gate_verdict
 from sim.report.folder import read_folder
 from sim.report.tables import outcome_rows
 from sim.report.words import Words, verdict
 from sim.result import Result
 from sim.store import write_run
-from sim.study import StudyResult, run_study
-
-COMPILING = "Compiling the customers' loops for this processor, once: about a minute ..."
-FEW = 100
-"""Customers that are enough to have every loop compiled."""
+from sim.study import COMPILING, StudyResult, compile_kernels, run_study
 
 
 def carry_out(config: Config, folder: Path) -> None:
@@ -43,7 +37,7 @@ def carry_out(config: Config, folder: Path) -> None:
     """
     errors = Console(stderr=True)
     write_run(folder, {}, {})  # an unwritable folder is found before an hour of work, not after
-    compile_kernels(config, errors)
+    compile_kernels(config, partial(errors.print, COMPILING, soft_wrap=True))
     with progress_bar(errors, config.engine.progress) as advance:
         try:
             result = run_study(config, advance)
@@ -56,12 +50,6 @@ def carry_out(config: Config, folder: Path) -> None:
         raise Interrupted(
             f"stopped; the {len(result.replications)} finished worlds are in {folder}"
         )
-
-
-def compile_kernels(config: Config, errors: Console) -> None:
-    """Bring the compiled loops in; where there are none yet, tell the reader why nothing moves."""
-    with kernels.compiled_once(partial(errors.print, COMPILING, soft_wrap=True)):
-        LoyaltyModel(replace(config, customers=FEW), collect=False).step()
 
 
 def write_report(folder: Path) -> Path:

@@ -41,6 +41,7 @@ def _cache_folder() -> Path:
 
 
 CACHE = _cache_folder()
+_COMPLETE = CACHE / "complete"
 
 # Not as an attribute: Numba makes its settings at run time, where no type checker sees them.
 vars(numba.config)["CACHE_DIR"] = str(CACHE)
@@ -66,6 +67,11 @@ class _Wait(event.Listener):
         """Do what Numba asks of listeners: nothing."""
 
 
+def are_kept() -> bool:
+    """Return whether the compiled loops are on disk."""
+    return _COMPLETE.exists()
+
+
 @contextmanager
 def compiled_once(tell: Callable[[], Any]) -> Iterator[None]:
     """Let the first of several processes compile what is used inside, and the others load it.
@@ -78,15 +84,14 @@ def compiled_once(tell: Callable[[], Any]) -> Iterator[None]:
     tell
         Called before a long wait: when something is compiled, or another process is compiling.
     """
-    complete = CACHE / "complete"
     wait = _Wait(tell)
     with ExitStack() as held, event.install_listener("numba:compile", wait):
-        if not complete.exists():
+        if not are_kept():
             with suppress(OSError):
                 _lock(held.enter_context((CACHE / "lock").open("w")), wait)
         yield
         with suppress(OSError):
-            complete.touch()
+            _COMPLETE.touch()
 
 
 def _lock(file: IO[str], wait: _Wait) -> None:

@@ -9,9 +9,30 @@ import pytest
 import reference
 from hypothesis import given
 from hypothesis import strategies as st
-from worlds import Scene, make_scene, random_channels, random_market, random_treatment, shake
+from worlds import (
+    Scene,
+    make_market,
+    make_scene,
+    random_channels,
+    random_market,
+    random_treatment,
+    shake,
+)
 
-from sim.kernels.layout import ATTRACTION, LEFT, PURCHASES, Columns, Tally
+from sim.config.market import Segment
+from sim.kernels.buyers import _MANY
+from sim.kernels.layout import (
+    ATTRACTION,
+    BLOCK,
+    CATEGORY_BUYERS,
+    CATEGORY_PURCHASES,
+    LEFT,
+    PURCHASES,
+    WIDTH,
+    Columns,
+    Tally,
+)
+from sim.kernels.quarter import create_residents
 from sim.measures.record import add_tallies
 from sim.traits import no_treatment
 from sim.types import MarketKind
@@ -124,3 +145,119 @@ def test_hardly_anybody_is_left_out_and_much_happens(kind):
     assert tally.flow[:, :, PURCHASES].sum() > 1000
     assert tally.category[:, LEFT].sum() > 30
     assert np.count_nonzero(scene.population.columns.opinion_valence) > 100
+
+
+def middling(n_brands: int, n_segments: int, kind: MarketKind, seed: int = 7):
+    """Return a market in the middle of all ranges, of random brands and segments."""
+    rng = np.random.default_rng(seed)
+    return random_market(lambda low, high: (low + high) / 2, rng, n_brands, n_segments, kind)
+
+
+@pytest.mark.parametrize("kind", MarketKind)
+@pytest.mark.parametrize("n_brands", [2, 16])
+def test_the_fewest_and_many_brands(n_brands, kind):
+    scene = make_scene(300, middling(n_brands, 2, kind))
+    n_hairs, n_lives = check_life(scene, np.random.default_rng(8), range(5, 7))
+    assert n_hairs <= 0.01 * n_lives
+
+
+SIZES = [WIDTH - 1, 2 * WIDTH + 1, 7, 2 * WIDTH, 1]
+"""Customers of a segment: less than a strip, a bit more than two, few, exactly two, one."""
+
+
+@pytest.mark.parametrize("kind", MarketKind)
+def test_segments_that_do_not_fill_their_strips(kind):
+    segments = tuple(Segment(f"segment {k}", share=n / sum(SIZES)) for k, n in enumerate(SIZES))
+    scene = make_scene(sum(SIZES), make_market(segments=segments, kind=kind))
+    assert np.diff(scene.traits.block_start).tolist() == SIZES
+    n_hairs, n_lives = check_life(scene, np.random.default_rng(9), range(4, 7))
+    assert n_hairs <= 3 + 0.01 * n_lives
+
+
+@pytest.mark.parametrize(
+    ("rates", "many"), [((2.0, 30.0), 9), ((0.1, 150.0), _MANY + 1)], ids=["more than 8", "MANY"]
+)
+def test_customers_of_many_occasions(rates, many):
+    """Some of a strip buy hardly ever, and some so often that they are not sorted any more."""
+    scene, rng = make_scene(2 * WIDTH), np.random.default_rng(10)
+    shake(scene.population, rng)
+    columns = scene.population.columns
+    columns.rate[:] = rng.choice(rates, len(columns.rate))
+    columns.leaving_logit[:] -= 6.0
+    hairs, tally = check_quarter(scene, scene.offer(), no_treatment(3), 1)
+    assert len(hairs) <= 0.1 * len(columns.rate)
+    assert tally.category[:, CATEGORY_PURCHASES].sum() > 0.2 * many * len(columns.rate)
+    assert tally.flow[:, :, PURCHASES].sum() == tally.category[:, CATEGORY_PURCHASES].sum()
+
+
+@pytest.mark.parametrize("kind", MarketKind)
+def test_all_who_buy_leave_after_their_first_purchase(kind):
+    scene = make_scene(3 * WIDTH + 5, make_market(kind=kind))
+    shake(scene.population, np.random.default_rng(11))
+    columns = scene.population.columns
+    columns.leaving_logit[:] = 60.0
+    columns.rate[:] = 30.0
+    columns.stock[:] = 0.0
+    hairs, tally = check_quarter(scene, scene.offer(), no_treatment(3), 2)
+    n_sure = len(columns.rate) - len(hairs)
+    assert tally.category[:, LEFT].sum() == tally.category[:, CATEGORY_PURCHASES].sum() == n_sure
+    sure = np.setdiff1d(np.arange(len(columns.rate)), list(hairs))
+    assert np.all(columns.birth[sure] == 3)
+
+
+def test_nobody_buys():
+    scene = make_scene(3 * WIDTH + 5)
+    shake(scene.population, np.random.default_rng(12))
+    scene.traits = scene.traits._replace(rate_persistence=1.0)
+    columns = scene.population.columns
+    columns.birth[:], columns.rate[:] = -1, 0.0
+    _, tally = check_quarter(scene, scene.offer(), no_treatment(3), 2)
+    assert not tally.flow[:, :, PURCHASES].any()
+    assert not tally.switching.any()
+    assert tally.category[:, [CATEGORY_PURCHASES, CATEGORY_BUYERS, LEFT]].sum() == 0
+    assert not columns.opinion_valence.any()
+
+
+@st.composite
+def cuts(draw, n: int) -> list[tuple[int, int]]:
+    """Return ranges, in any order, that together are all n rows."""
+    edges = sorted({0, n, *draw(st.lists(st.integers(0, n), max_size=5))})
+    return draw(st.permutations(list(pairwise(edges))))
+
+
+@pytest.mark.parametrize("kind", MarketKind)
+@given(data=st.data())
+def test_a_quarter_is_the_same_however_its_customers_are_cut_into_ranges(kind, data):
+    """States bit for bit and counts exactly; sums to float32 rounding of what is added up."""
+    sizes = [WIDTH - 1, BLOCK + WIDTH + 3, 200]
+    segments = tuple(Segment(f"segment {k}", share=n / sum(sizes)) for k, n in enumerate(sizes))
+    rng = np.random.default_rng(13)
+    whole = make_scene(sum(sizes), make_market(segments=segments, kind=kind))
+    shake(whole.population, rng)
+    parts = Scene(whole.market, whole.population.copy(), whole.traits, whole.seed, 0)
+    offer = whole.offer(2, random_channels(rng, *whole.shape))
+    treatment = random_treatment(rng, 3, 900.0)
+    one = whole.live(offer, 5, treatment=treatment)[0]
+    two = add_tallies(parts.live(offer, 5, data.draw(cuts(sum(sizes))), treatment))
+    for name in Columns._fields:
+        a, b = (getattr(scene.population.columns, name) for scene in (whole, parts))
+        assert a.tobytes() == b.tobytes(), name
+    for name, a, b in zip(Tally._fields, one, two, strict=True):
+        if name in COUNTS:
+            np.testing.assert_array_equal(a, b, err_msg=name)
+        else:
+            np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-3, err_msg=name)
+
+
+@given(data=st.data())
+def test_residents_are_the_same_however_they_are_cut_into_ranges(data):
+    n = BLOCK + WIDTH + 3
+    whole, parts = make_scene(n), make_scene(n)
+    columns = parts.population.columns
+    for name in set(Columns._fields) - {"segment", "opinion_brand", "opinion_valence"}:
+        getattr(columns, name)[:] = 99
+    for first, last in data.draw(cuts(n)):
+        create_residents(columns, parts.traits, parts.offer(), first, last, parts.seed, 0)
+    for name in Columns._fields:
+        a, b = getattr(whole.population.columns, name), getattr(columns, name)
+        assert a.tobytes() == b.tobytes(), name

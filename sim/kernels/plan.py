@@ -24,6 +24,7 @@ from sim.kernels.philox import (
     MANY,
     continue_poisson,
     exp32,
+    exp64,
     log32,
     philox,
     poisson,
@@ -272,7 +273,7 @@ def draw_counts(counts, word, mean, chance, cumulative, u):
     """
     for j in range(WIDTH):
         u[j] = uniform(np.uint32(word[j]))
-        chance[j] = np.float64(exp32(-np.float32(mean[j])))
+        chance[j] = exp64(max(-mean[j], -MANY))
         cumulative[j] = chance[j]
         counts[j] = 0
     reached, missing = 0, WIDTH

@@ -69,6 +69,15 @@ def logs(x):
 
 
 @njit(cache=True)
+def exps64(x):
+    """Return the kernel's exp of each, in float64."""
+    y = np.empty_like(x)
+    for k in range(len(x)):
+        y[k] = generator.exp64(x[k])
+    return y
+
+
+@njit(cache=True)
 def gammas(shape, n, purpose, stream, seed):
     """Return n Gamma draws, one per entity."""
     draws = np.empty(n)
@@ -217,6 +226,11 @@ def test_log32_is_log_with_relative_error_below_3e_7():
     x = np.geomspace(1e-37, 1e37, 1_000_001).astype(np.float32)
     exact = np.log(x.astype(np.float64))
     assert np.all(np.abs(logs(x) - exact) <= 3e-7 * np.abs(exact) + 1e-12)
+
+
+def test_exp64_is_exp_with_relative_error_below_1e_15():
+    x = -np.concatenate([np.linspace(0, 60, 300_001), np.geomspace(1e-12, 700, 20_001)])
+    assert np.abs(exps64(x) / np.exp(x) - 1).max() < 1e-15
 
 
 @pytest.mark.parametrize("mean", [0.0, 1e-6, 0.3, 1.0, 2.5, 17.0, 120.0, 600.0, 745.0, 3000.0])

@@ -172,6 +172,8 @@ def create_residents(columns, traits, offer, first, last, seed, replication):
         s = np.int64(columns.segment[start])
         stop = min(start + BLOCK, last, traits.block_start[s + 1])
         _settle_tenants(tenants, waiting, traits, s, start, stop, seed, replication)
+        for p in range(stop - start, stop - start + WIDTH):
+            tenants[:, p] = tenants[:, 0]  # the last strip is filled up with somebody
         for row in range(start, stop, WIDTH):
             place = row - start
             for j in range(WIDTH):
@@ -211,7 +213,7 @@ def _purchases_to_leave(u, leaving_logit):
     x = exp32(leaving_logit)
     sum_ = _ONE + x
     log_stay = pick(sum_ > _ONE, log32(sum_) * x / (sum_ - _ONE), x)
-    return np.ceil(log32(u) / -log_stay)
+    return max(np.ceil(log32(u) / -log_stay), _ONE)  # a uniform may round to 1
 
 
 @compiled

@@ -173,7 +173,8 @@ def create_residents(columns, traits, offer, first, last, seed, replication):
         stop = min(start + BLOCK, last, traits.block_start[s + 1])
         _settle_tenants(tenants, waiting, traits, s, start, stop, seed, replication)
         for p in range(stop - start, stop - start + WIDTH):
-            tenants[:, p] = tenants[:, 0]  # the last strip is filled up with somebody
+            for k in range(3):  # the last strip is filled up with somebody
+                tenants[k, p] = tenants[k, 0]
         for row in range(start, stop, WIDTH):
             place = row - start
             for j in range(WIDTH):

@@ -185,7 +185,8 @@ def test_customers_of_many_occasions(rates, many):
     columns.rate[:] = rng.choice(rates, len(columns.rate))
     columns.leaving_logit[:] -= 6.0
     hairs, tally = check_quarter(scene, scene.offer(), no_treatment(3), 1)
-    assert len(hairs) <= 0.1 * len(columns.rate)
+    # Up to 1% in a quarter of two or three purchases, and these make some thirty.
+    assert len(hairs) <= 0.15 * len(columns.rate)
     assert tally.category[:, CATEGORY_PURCHASES].sum() > 0.2 * many * len(columns.rate)
     assert tally.flow[:, :, PURCHASES].sum() == tally.category[:, CATEGORY_PURCHASES].sum()
 
@@ -194,6 +195,7 @@ def test_customers_of_many_occasions(rates, many):
 def test_all_who_buy_leave_after_their_first_purchase(kind):
     scene = make_scene(3 * WIDTH + 5, make_market(kind=kind))
     shake(scene.population, np.random.default_rng(11))
+    scene.traits = scene.traits._replace(rate_persistence=1.0)  # nobody's rate drifts towards 0
     columns = scene.population.columns
     columns.leaving_logit[:] = 60.0
     columns.rate[:] = 30.0

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from sim.kernels.instructions import fma, inlined, pick
+from sim.kernels.instructions import compiled, fma, pick
 from sim.kernels.layout import WIDTH
 from sim.kernels.philox import gamma, log32, normal32, philox, uniform32
 
@@ -16,12 +16,12 @@ _TINY = np.float32(1e-30)
 _NOTHING = np.float32(-1e30)  # ln of a draw whose shape is 0
 
 
-@inlined
+@compiled
 def draw_log_gamma(log_draw, refused, shape, entity, quarter, purpose, stream, seed, replication):
     """Leave the logarithm of a Gamma(shape, scale 1) draw for each lane's entity in `log_draw`.
 
     All rows have WIDTH lanes; `refused` is a work row of integers. A logarithm, because draws of a
-    small shape are smaller than float32 can hold.
+    small shape are smaller than float32 can hold. Compiled once, not inlined: it is long.
 
     Notes
     -----

@@ -48,18 +48,10 @@ _ONE = np.float32(1.0)
 class _Strip(NamedTuple):
     """People side by side; arrays are (WIDTH,) or (n_brands, WIDTH)."""
 
-    customer: I32  # row
-    refused: I32  # work row of the draws
     favourite: I32
     first_purchase: I32
-    shape: F32  # of a Gamma draw, then
-    log_kept: F32  # logarithms of draws
-    log_rest: F32
-    log_fresh: F32
     rate: F32
-    leaving: F32  # logit
     tenure: F32  # quarters in the category
-    rho: F32  # autocorrelation of the rate over a time
     basket: F32
     weight_value: F32
     weight_bond: F32
@@ -78,11 +70,10 @@ class _Strip(NamedTuple):
 
 @inlined
 def _empty_strip(n_brands):
-    row, whole, brand = empty_rows(21, 5, n_brands)
+    row, whole, brand = empty_rows(13, 5, n_brands)
     return _Strip(
-        whole[0], whole[1], whole[2], whole[3], row[4], row[5], row[6], row[7], row[8], row[9],
-        row[10], row[11], row[12], row[13], row[14], row[15], row[16], row[17], row[18], row[19],
-        row[20], brand[0], brand[1], brand[2], brand[3], brand[4],
+        whole[0], whole[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], row[9],
+        row[10], row[11], row[12], brand[0], brand[1], brand[2], brand[3], brand[4],
     )  # fmt: skip
 
 
@@ -105,9 +96,9 @@ def drift_rates(columns, traits, s, start, stop, quarter, seed, replication):
     """Move the purchase rates of those whose turn it is: once a year, in a quarter of its own."""
     if traits.rate_persistence >= 1.0:
         return
-    strip = _empty_strip(0)
-    rate, customer = strip.rate, strip.customer
-    rho = np.float32(traits.rate_persistence)
+    rows, whole, _ = empty_rows(3, 0, 0)
+    rate, rho, customer = rows[0], rows[1], whole[2]
+    rho[:] = np.float32(traits.rate_persistence)
     turn = start + (-quarter - start) % QUARTERS_PER_YEAR
     for first in range(turn, stop, QUARTERS_PER_YEAR * WIDTH):
         rates = columns.rate[first : min(first + QUARTERS_PER_YEAR * WIDTH, stop)]
@@ -115,15 +106,14 @@ def drift_rates(columns, traits, s, start, stop, quarter, seed, replication):
         for j in range(WIDTH):
             customer[j] = first + QUARTERS_PER_YEAR * j
             rate[j] = rates[QUARTERS_PER_YEAR * min(j, n - 1)]
-            strip.rho[j] = rho
-        _drift(strip, traits, s, quarter, RATE_DRIFT, seed, replication)
+        _drift(rate, rho, customer, traits, s, quarter, RATE_DRIFT, seed, replication)
         for j in range(n):
             rates[QUARTERS_PER_YEAR * j] = rate[j]
 
 
-@inlined
-def _drift(strip, traits, s, quarter, purpose, seed, replication):
-    """Move `rate` over a time over which its autocorrelation is what `rho` holds.
+@compiled
+def _drift(rate, rho, customer, traits, s, quarter, purpose, seed, replication):
+    """Move the rates of a strip over a time over which their autocorrelation is `rho`.
 
     Notes
     -----
@@ -131,8 +121,8 @@ def _drift(strip, traits, s, quarter, purpose, seed, replication):
     G ~ Gamma(k (1 - rho)) keeps the Gamma(k) marginal exactly, with autocorrelation rho (Lewis,
     McKenzie & Hugus 1989).
     """
-    customer, refused, shape, rho = strip.customer, strip.refused, strip.shape, strip.rho
-    kept, rest, fresh, rate = strip.log_kept, strip.log_rest, strip.log_fresh, strip.rate
+    rows, whole, _ = empty_rows(5, 0, 0)
+    shape, kept, rest, fresh, refused = rows[0], rows[1], rows[2], rows[3], whole[4]
     k = np.float32(traits.rate_shape)
     scale = np.float32(traits.rate_mean[s] / traits.rate_shape)
     for j in range(WIDTH):
@@ -158,42 +148,50 @@ def renew(columns, traits, offer, block, s, start, stop, quarter, seed, replicat
     for j in range(stop - start):
         place[n] = j
         n += int(gone[j])
-    strip = _empty_strip(traits.appeal.shape[0])
+    rows, whole, _ = empty_rows(4, 0, 0)
+    rate, leaving, tenure, customer = rows[0], rows[1], rows[2], whole[3]
+    tenure[:] = _ZERO
     for first in range(0, n, WIDTH):
-        m = min(WIDTH, n - first)
         for j in range(WIDTH):
-            strip.customer[j] = start + place[min(first + j, n - 1)]
-        _arrive(strip, traits, s, quarter + 2, 0, seed, replication)
-        _create(strip, columns, traits, offer, s, quarter + 1, m, seed, replication)
+            customer[j] = start + place[min(first + j, n - 1)]
+        _arrive(rate, leaving, customer, traits, s, quarter + 2, 0, seed, replication)
+        _create(
+            columns, traits, offer, s, quarter + 1, customer, rate, leaving, tenure,
+            min(WIDTH, n - first), seed, replication,
+        )  # fmt: skip
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def create_residents(columns, traits, offer, first, last, seed, replication):
     """Fill rows [first, last) with the customers who are in the market when the run begins."""
-    tenants = np.empty((4, BLOCK), np.float32)
+    tenants = np.empty((3, BLOCK + WIDTH), np.float32)
     waiting = np.empty(BLOCK, np.int64)
-    strip = _empty_strip(traits.appeal.shape[0])
+    customer = np.empty(WIDTH, np.int32)
     start = first
     while start < last:
         s = np.int64(columns.segment[start])
         stop = min(start + BLOCK, last, traits.block_start[s + 1])
-        _settle_tenants(strip, tenants, waiting, traits, s, start, stop, seed, replication)
+        _settle_tenants(tenants, waiting, traits, s, start, stop, seed, replication)
+        for p in range(stop - start, stop - start + WIDTH):
+            for k in range(3):  # the last strip is filled up with somebody
+                tenants[k, p] = tenants[k, 0]
         for row in range(start, stop, WIDTH):
-            m = min(WIDTH, stop - row)
+            place = row - start
             for j in range(WIDTH):
-                p = row - start + min(j, m - 1)
-                strip.customer[j] = start + p
-                strip.rate[j], strip.leaving[j] = tenants[0, p], tenants[1, p]
-                strip.tenure[j] = tenants[2, p]
-            _create(strip, columns, traits, offer, s, np.int64(RESIDENT), m, seed, replication)
+                customer[j] = min(row + j, stop - 1)
+            here = tenants[:, place : place + WIDTH]
+            _create(
+                columns, traits, offer, s, np.int64(RESIDENT), customer, here[0], here[1], here[2],
+                min(WIDTH, stop - row), seed, replication,
+            )  # fmt: skip
         start = stop
 
 
-@inlined
-def _arrive(strip, traits, s, when, tenant, seed, replication):
-    """Draw `rate` and `leaving` of a newcomer; `tenant` counts those tried for one place."""
-    customer, refused, shape = strip.customer, strip.refused, strip.shape
-    kept, rest, rate, leaving = strip.log_kept, strip.log_rest, strip.rate, strip.leaving
+@compiled
+def _arrive(rate, leaving, customer, traits, s, when, tenant, seed, replication):
+    """Draw rate and logit of leaving of newcomers; `tenant` counts those tried for one place."""
+    rows, whole, _ = empty_rows(4, 0, 0)
+    shape, kept, rest, refused = rows[0], rows[1], rows[2], whole[3]
     scale = np.float32(traits.rate_mean[s] / traits.rate_shape)
     shape[:] = np.float32(traits.rate_shape)
     draw_log_gamma(kept, refused, shape, customer, when, RATE, tenant, seed, replication)
@@ -216,20 +214,21 @@ def _purchases_to_leave(u, leaving_logit):
     x = exp32(leaving_logit)
     sum_ = _ONE + x
     log_stay = pick(sum_ > _ONE, log32(sum_) * x / (sum_ - _ONE), x)
-    return np.ceil(log32(u) / -log_stay)
+    return max(np.ceil(log32(u) / -log_stay), _ONE)  # a uniform may round to 1
 
 
 @compiled
-def _settle_tenants(strip, tenants, waiting, traits, s, start, stop, seed, replication):
+def _settle_tenants(tenants, waiting, traits, s, start, stop, seed, replication):
     """Leave rate, logit of leaving and tenure in quarters of who holds each place in `tenants`.
 
     A resident is who a renewal process of `market_age` quarters has left in the place: fresh
     newcomers hold it for as long as their purchases last, so those who rarely buy or rarely leave
     are found more often (length bias). Places wait side by side for their next tenant.
     """
-    customer, refused, shape, stay = strip.customer, strip.refused, strip.shape, strip.log_fresh
-    rate, leaving, when = strip.rate, strip.leaving, RESIDENT + 1
-    n = stop - start
+    rows, whole, _ = empty_rows(6, 0, 0)
+    rate, leaving, shape, stay = rows[0], rows[1], rows[2], rows[3]
+    customer, refused = whole[4], whole[5]
+    n, when = stop - start, RESIDENT + 1
     for p in range(n):
         waiting[p] = p
         tenants[2, p] = np.float32(traits.market_age)
@@ -239,7 +238,7 @@ def _settle_tenants(strip, tenants, waiting, traits, s, start, stop, seed, repli
             m = min(WIDTH, n - first)
             for j in range(WIDTH):
                 customer[j] = start + waiting[first + min(j, m - 1)]
-            _arrive(strip, traits, s, when, tenant, seed, replication)
+            _arrive(rate, leaving, customer, traits, s, when, tenant, seed, replication)
             for j in range(WIDTH):
                 w0, _, _, _ = philox(
                     np.uint32(customer[j]), when, RESIDENCE, tenant, seed, replication
@@ -260,22 +259,27 @@ def _settle_tenants(strip, tenants, waiting, traits, s, start, stop, seed, repli
         n = still
 
 
-@inlined
-def _create(strip, columns, traits, offer, s, birth, n, seed, replication):
-    """Fill the rows of the first n of a strip, whose rate, leaving and tenure are drawn.
+@compiled
+def _create(
+    columns, traits, offer, s, birth, customer, rate, leaving, tenure, n, seed, replication
+):
+    """Fill the rows of the first n of `customer`, whose rate, leaving and tenure are drawn.
 
     A newcomer has no history: no bond, habit spread evenly, and expects what the brand is said to
     give. A resident starts where its own rate and taste would have brought it.
     """
     when = birth + 1
-    _draw_basket_and_weights(strip, traits, s, when, seed, replication)
-    _draw_taste(strip, traits, when, seed, replication)
+    strip = _empty_strip(traits.appeal.shape[0])
+    for j in range(WIDTH):
+        strip.rate[j], strip.tenure[j] = rate[j], tenure[j]
+    _draw_basket_and_weights(strip, customer, traits, s, when, seed, replication)
+    _draw_taste(strip, customer, traits, when, seed, replication)
     _choose_at_start(strip, offer, s)
     if birth == RESIDENT:
-        _grow_old(strip, traits, s, when, seed, replication)
+        _grow_old(strip, customer, traits, s, when, seed, replication)
     else:
         _come_new(strip)
-    _write(strip, columns, traits, offer, s, birth, n)
+    _write(strip, columns, traits, offer, s, birth, customer, leaving, n)
 
 
 @inlined
@@ -285,9 +289,9 @@ def _lognormal(mean, sd, word):
 
 
 @inlined
-def _draw_basket_and_weights(strip, traits, s, when, seed, replication):
+def _draw_basket_and_weights(strip, customer, traits, s, when, seed, replication):
     """Draw the customer's own basket and weights, lognormal around the segment's means."""
-    customer, basket, price = strip.customer, strip.basket, strip.weight_price
+    basket, price = strip.basket, strip.weight_price
     value, bond, habit = strip.weight_value, strip.weight_bond, strip.weight_habit
     basket_mean, basket_sd = traits.basket_mean[s], np.float32(traits.basket_log_sd)
     mean, sd = traits.weights[:, s], traits.weights_log_sd
@@ -303,9 +307,9 @@ def _draw_basket_and_weights(strip, traits, s, when, seed, replication):
 
 
 @inlined
-def _draw_taste(strip, traits, when, seed, replication):
+def _draw_taste(strip, customer, traits, when, seed, replication):
     """Draw the fixed taste for each brand: normal around the brand's appeal."""
-    customer, sd = strip.customer, np.float32(traits.taste_sd)
+    sd = np.float32(traits.taste_sd)
     for b in range(strip.taste.shape[0]):
         taste, appeal, which = strip.taste[b], traits.appeal[b], b % 4
         for j in range(WIDTH):
@@ -354,15 +358,15 @@ def _come_new(strip):
 
 
 @inlined
-def _grow_old(strip, traits, s, when, seed, replication):
+def _grow_old(strip, customer, traits, s, when, seed, replication):
     """Leave the rate, habit, bond and purchases that a tenure brings."""
-    tenure, rho, rate = strip.tenure, strip.rho, strip.rate
+    tenure, rate, rho = strip.tenure, strip.rate, strip.top
     log_rho = np.float32(np.log(max(traits.rate_persistence, 1e-30)) / QUARTERS_PER_YEAR)
     for j in range(WIDTH):
         rho[j] = exp32(tenure[j] * log_rho)
-    _drift(strip, traits, s, when, RESIDENT_DRIFT, seed, replication)
+    _drift(rate, rho, customer, traits, s, when, RESIDENT_DRIFT, seed, replication)
     _grow_habit(strip)
-    customer, favourite, first_purchase = strip.customer, strip.favourite, strip.first_purchase
+    favourite, first_purchase = strip.favourite, strip.first_purchase
     gain, decay = np.float32(traits.bond_gain), np.float32(traits.bond_decay)
     negativity, noise = np.float32(traits.negativity), np.float32(traits.noise)
     top = strip.top
@@ -404,12 +408,11 @@ def _grow_habit(strip):
                 habit[j] /= total[j]
 
 
-@inlined
-def _write(strip, columns, traits, offer, s, birth, n):
+@compiled
+def _write(strip, columns, traits, offer, s, birth, customer, leaving, n):
     """Fill the rows of the first n of a strip."""
-    customer = strip.customer
     _put(columns.rate, strip.rate, customer, n)
-    _put(columns.leaving_logit, strip.leaving, customer, n)
+    _put(columns.leaving_logit, leaving, customer, n)
     _put(columns.basket, strip.basket, customer, n)
     _put(columns.weight_value, strip.weight_value, customer, n)
     _put(columns.weight_bond, strip.weight_bond, customer, n)

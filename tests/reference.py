@@ -87,7 +87,11 @@ class World:
 
     def try_gamma(self, shape: float, i: int, when: int, purpose: int,
                   stream: int) -> tuple[float, bool]:  # fmt: skip
-        """Return a Gamma draw with scale 1, and whether it hung on a hair."""
+        """Return a Gamma draw with scale 1, and whether it hung on a hair.
+
+        A shape is a float32: that decides whether it lies below 1, where draws are made otherwise.
+        """
+        shape = float(np.float32(shape))
         draw, margin = gamma_draw(shape, i, when, purpose, stream, self.seed, self.replication)
         return draw, margin < SINGLE
 
@@ -185,10 +189,12 @@ def move_rate(world: World, person: SimpleNamespace, rate: float, rho: float, wh
     traits = world.traits
     if rho >= 1.0:
         return rate
-    shape, mean = traits.rate_shape, float(traits.rate_mean[person.segment])
-    kept = world.beta(shape * rho, shape * (1.0 - rho), person, when, purpose, 0)
-    fresh = world.gamma(shape * (1.0 - rho), person, when, purpose, 2)
-    return kept * rate + fresh * mean / shape
+    mean = float(traits.rate_mean[person.segment])
+    shape, kept = np.float32(traits.rate_shape), np.float32(rho)
+    old, new = float(shape * kept), float(shape * (np.float32(1.0) - kept))
+    stays = world.beta(old, new, person, when, purpose, 0)
+    fresh = world.gamma(new, person, when, purpose, 2)
+    return stays * rate + fresh * mean / traits.rate_shape
 
 
 def static_utility(world: World, person: SimpleNamespace) -> list[float]:

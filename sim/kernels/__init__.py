@@ -41,7 +41,6 @@ def _cache_folder() -> Path:
 
 
 CACHE = _cache_folder()
-_COMPLETE = CACHE / "complete"
 
 # Not as an attribute: Numba makes its settings at run time, where no type checker sees them.
 vars(numba.config)["CACHE_DIR"] = str(CACHE)
@@ -69,7 +68,7 @@ class _Wait(event.Listener):
 
 def are_kept() -> bool:
     """Return whether the compiled loops are on disk."""
-    return _COMPLETE.exists()
+    return _mark().exists()
 
 
 @contextmanager
@@ -91,7 +90,12 @@ def compiled_once(tell: Callable[[], Any]) -> Iterator[None]:
                 _lock(held.enter_context((CACHE / "lock").open("w")), wait)
         yield
         with suppress(OSError):
-            _COMPLETE.touch()
+            _mark().touch()
+
+
+def _mark() -> Path:
+    """Return the file that says that all is compiled."""
+    return CACHE / "complete"
 
 
 def _lock(file: IO[str], wait: _Wait) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.config.market import Market
-from sim.kernels.layout import Columns
+from sim.kernels.layout import NEVER, Columns
 
 
 class Column(NamedTuple):
@@ -19,6 +19,8 @@ class Column(NamedTuple):
     per_brand: bool
     unit: str
     label: str
+    per_occasion: bool = False
+    """A log of the quarter's occasions, which is kept only if asked for."""
 
 
 COLUMNS = (
@@ -63,6 +65,8 @@ COLUMNS = (
     Column("habit", np.float32, True, "0..1, sum 1", "behavioural habit, H"),
     Column("awareness", np.float32, True, "0..1", "awareness, A"),
     Column("history", np.uint16, True, "bits", "bit k: bought k quarters ago; bit 15: ever before"),
+    Column("bought", np.int8, False, "index, -1 none, -2 forgone",
+           "brand bought at an occasion of this quarter", per_occasion=True),
 )  # fmt: skip
 
 
@@ -75,20 +79,31 @@ class Population:
         Number of customers; more than the number of segments.
     market
         Its segments decide the blocks in which customers are stored, its brands the width.
+    n_slots
+        Occasions per customer and quarter whose brand is logged; a byte each.
 
     Attributes
     ----------
     columns
         `Columns` of arrays: shape (n_customers,), or (n_brands, n_customers) for states per brand.
+        `bought`, (n_slots, n_customers), is the log of the last quarter: slot k says what was
+        bought at the customer's occasion k. Who leaves forgoes the occasions that were still to
+        come. The log is of who held the row in that quarter, not of a newcomer to the next one.
     block_start
         Shape (n_segments + 1,): segment s holds rows block_start[s] to block_start[s + 1].
     """
 
-    def __init__(self, n_customers: int, market: Market) -> None:
+    def __init__(self, n_customers: int, market: Market, n_slots: int = 0) -> None:
         self.block_start = block_starts(n_customers, [s.share for s in market.segments])
-        shapes = {True: (len(market.brands), n_customers), False: (n_customers,)}
-        arrays: list[Any] = [np.zeros(shapes[c.per_brand], c.dtype) for c in COLUMNS]
+
+        def shape(column: Column) -> tuple[int, ...]:
+            if column.per_occasion:
+                return n_slots, n_customers
+            return (len(market.brands), n_customers) if column.per_brand else (n_customers,)
+
+        arrays: list[Any] = [np.zeros(shape(column), column.dtype) for column in COLUMNS]
         self.columns = Columns(*arrays)
+        self.columns.bought.fill(NEVER)
         for s, (start, stop) in enumerate(
             zip(self.block_start, self.block_start[1:], strict=False)
         ):
@@ -122,10 +137,14 @@ def block_starts(n_customers: int, shares: list[float]) -> NDArray[np.int64]:
 
 
 def bytes_per_customer() -> tuple[int, int]:
-    """Return bytes per customer and bytes per customer and brand, from the table."""
+    """Return bytes per customer and bytes per customer and brand, from the table, without a log."""
 
     def width(per_brand: bool) -> int:
-        sizes: list[Any] = [np.dtype(c.dtype).itemsize for c in COLUMNS if c.per_brand == per_brand]
+        sizes: list[Any] = [
+            np.dtype(c.dtype).itemsize
+            for c in COLUMNS
+            if c.per_brand == per_brand and not c.per_occasion
+        ]
         return int(sum(sizes))
 
     return width(False), width(True)

@@ -42,7 +42,7 @@ def make_traits(market: Market, block_start: NDArray[np.int64]) -> Traits:
         leaving_bond=float(market.leaving.bond),
         leaving_bond_reference=float(market.leaving.bond_reference),
         appeal=_f32([brand.appeal for brand in market.brands]),
-        taste_sd=float(spread.taste),
+        taste_sd=_f32([spread.taste * brand.taste for brand in market.brands]),
         basket_log_sd=float(spread.basket),
         basket_mean=_f32([market.basket * s.basket for s in segments]),
         weights=_f32([weights[name] for name in ("value", "bond", "habit", "price")]),

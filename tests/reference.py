@@ -37,7 +37,7 @@ SINGLE = 1e-6  # of a number of which only the size counts
 EXACT = 1e-9  # where both sides compute in float64
 NOBODY = -1
 PER_PERSON = [name for name in Columns._fields if name not in
-              ("taste", "value", "bond", "habit", "awareness", "history")]  # fmt: skip
+              ("taste", "value", "bond", "habit", "awareness", "history", "bought")]  # fmt: skip
 PER_BRAND = ["taste", "value", "bond", "habit", "awareness", "history"]
 
 _quantile = NormalDist().inv_cdf
@@ -91,9 +91,10 @@ class World:
 
         A shape is a float32: that decides whether it lies below 1, where draws are made otherwise.
         """
+        beside_one = abs(1.0 - shape - 2.0**-25) < 2e-9  # half way between two float32
         shape = float(np.float32(shape))
         draw, margin = gamma_draw(shape, i, when, purpose, stream, self.seed, self.replication)
-        return draw, margin < SINGLE
+        return draw, margin < SINGLE or beside_one
 
     def gamma(self, shape: float, person: SimpleNamespace, when: int, purpose: int,
               stream: int) -> float:  # fmt: skip
@@ -124,8 +125,8 @@ def read_people(columns: Columns) -> list[SimpleNamespace]:
     people = []
     for i in range(len(columns.segment)):
         person = {name: getattr(columns, name)[i].item() for name in PER_PERSON}
-        person |= {name: getattr(columns, name)[:, i].tolist() for name in PER_BRAND}
-        people.append(SimpleNamespace(i=i, hair=False, notes=[], **person))
+        person |= {name: getattr(columns, name)[:, i].tolist() for name in [*PER_BRAND, "bought"]}
+        people.append(SimpleNamespace(i=i, hair=False, notes=[], slack=0.0, **person))
     return people
 
 
@@ -189,12 +190,10 @@ def move_rate(world: World, person: SimpleNamespace, rate: float, rho: float, wh
     traits = world.traits
     if rho >= 1.0:
         return rate
-    mean = float(traits.rate_mean[person.segment])
-    shape, kept = np.float32(traits.rate_shape), np.float32(rho)
-    old, new = float(shape * kept), float(shape * (np.float32(1.0) - kept))
-    stays = world.beta(old, new, person, when, purpose, 0)
-    fresh = world.gamma(new, person, when, purpose, 2)
-    return stays * rate + fresh * mean / traits.rate_shape
+    shape, mean = traits.rate_shape, float(traits.rate_mean[person.segment])
+    kept = world.beta(shape * rho, shape * (1.0 - rho), person, when, purpose, 0)
+    fresh = world.gamma(shape * (1.0 - rho), person, when, purpose, 2)
+    return kept * rate + fresh * mean / shape
 
 
 def static_utility(world: World, person: SimpleNamespace) -> list[float]:
@@ -266,7 +265,7 @@ def live_person(
 ) -> SimpleNamespace:
     """Take one person through the quarter and return who holds its place at the end."""
     traits, quarter, s = world.traits, world.quarter, person.segment
-    person.bought = [0] * len(person.taste)
+    person.counts = [0] * len(person.taste)
     person.delta, person.left, person.complained, person.paid = 0.0, False, False, 0.0
     person.knows = [bool(past) for past in person.history]
     if (person.i + quarter) % 4 == 0:
@@ -283,6 +282,7 @@ def live_person(
     newcomer = SimpleNamespace(
         i=person.i, segment=s, hair=person.hair, notes=person.notes,
         opinion_brand=person.opinion_brand, opinion_valence=person.opinion_valence,
+        bought=person.bought,
     )  # fmt: skip
     arrive(world, newcomer, birth=quarter + 1)
     return newcomer
@@ -322,6 +322,8 @@ def shop(world: World, person: SimpleNamespace) -> None:
         else:
             occasions = poisson_quantile(person, mean, u_count)
 
+    n_slots = len(person.bought)
+    person.bought = [at.FORGONE if k < occasions else at.NEVER for k in range(n_slots)]
     for k in range(occasions):
         u_brand, u_quality, u_service, u_leave = world.uniforms(
             i, world.quarter, address.OCCASION, k
@@ -331,6 +333,8 @@ def shop(world: World, person: SimpleNamespace) -> None:
         else:
             b = pick(person, softmax(loyal_utility(world, person, static)), u_brand)
         buy(world, person, b, u_quality, u_service)
+        if k < n_slots:
+            person.bought[k] = b
         logit = person.leaving_logit - traits.leaving_satisfaction * person.delta
         logit -= traits.leaving_bond * (person.bond[b] - traits.leaving_bond_reference)
         if decide(person, u_leave, sigmoid(logit)):
@@ -397,7 +401,7 @@ def buy(world: World, person: SimpleNamespace, b: int, u_quality: float, u_servi
     if person.last_brand != NOBODY:
         person.notes.append(("switching", (s, person.last_brand, b), 1))
     person.last_brand, person.delta = b, delta
-    person.bought[b] += 1
+    person.counts[b] += 1
 
 
 def speak(world: World, person: SimpleNamespace) -> None:
@@ -407,7 +411,7 @@ def speak(world: World, person: SimpleNamespace) -> None:
     person.opinion_brand, person.opinion_valence = NOBODY, 0.0
     u_voice = world.uniforms(person.i, world.quarter, address.INCIDENCE, 0)[1]
     b, leader = person.last_brand, leads(person.i, s, traits)
-    if not sum(person.bought):
+    if not sum(person.counts):
         return
     if not decide(person, u_voice, float(world.offer.voice[b, s]), EXACT):
         return
@@ -466,7 +470,7 @@ def listen(world: World, person: SimpleNamespace, before: list[SimpleNamespace])
 def settle(world: World, person: SimpleNamespace) -> None:
     """Let stimuli and time act on bond and awareness, and write the activity history."""
     traits, offer, s = world.traits, world.offer, person.segment
-    for b, n_bought in enumerate(person.bought):
+    for b, n_bought in enumerate(person.counts):
         person.value[b] += float(offer.buzz[b, s])
         stimulus = float(offer.stimulus[b, s]) + favour(world, person, b, "stimulus")
         stimulus = min(max(stimulus, -1.0), 1.0)
@@ -484,12 +488,12 @@ def settle(world: World, person: SimpleNamespace) -> None:
 
 def observe(world: World, person: SimpleNamespace) -> None:
     """Count what can be seen at the end of the quarter."""
-    traits, s, total = world.traits, person.segment, sum(person.bought)
+    traits, s, total = world.traits, person.segment, sum(person.counts)
 
     def note(column: int, amount: float) -> None:
         person.notes.append(("flow", (s, b, column), amount))
 
-    for b, n_bought in enumerate(person.bought):
+    for b, n_bought in enumerate(person.counts):
         past = person.history[b]
         person.notes.append(("departed" if person.left else "history", (s, b, past % 256), 1))
         note(at.AWARENESS, person.awareness[b])
@@ -517,7 +521,7 @@ def observe(world: World, person: SimpleNamespace) -> None:
             note(at.CUSTOMER_RECOMMEND, recommend)
             note(at.CUSTOMER_LEADERS, leads(person.i, s, traits))
             note(at.CUSTOMER_PREMIUM, premium(person, b))
-    if person.bought[0]:
+    if person.counts[0]:
         if person.first_purchase == -1:
             person.first_purchase = world.quarter
         if person.first_purchase >= 0:
@@ -580,7 +584,7 @@ def judge(world: World, person: SimpleNamespace, ago: list[bool], levels: list[i
     if person.left:
         if any(ago[:window]):
             person.notes.append(("judged", (s, levels[0], 1), 1))
-            if person.bought[0]:
+            if person.counts[0]:
                 lose(quarter)
         return
     if quarter < window or not any(ago[window : 2 * window]):
@@ -597,7 +601,7 @@ def run_club(world: World, person: SimpleNamespace, customer: bool) -> None:
     """Join, redeem, expire, earn; then rank by trailing spend."""
     treatment, s = world.treatment, person.segment
     ladder = treatment.tier_from.tolist()
-    before, buys = person.tier, person.bought[0] > 0
+    before, buys = person.tier, person.counts[0] > 0
     used = treatment.redemption * person.points if buys else 0.0
     gone = treatment.expiry * (person.points - used)
     earned = float(treatment.earning[before]) * person.paid
@@ -653,8 +657,9 @@ def create_residents(columns: Columns, world: World) -> list[SimpleNamespace]:
     people = []
     for i, segment in enumerate(columns.segment.tolist()):
         person = SimpleNamespace(
-            i=i, segment=segment, hair=False, notes=[], opinion_brand=NOBODY, opinion_valence=0.0
-        )
+            i=i, segment=segment, hair=False, notes=[], opinion_brand=NOBODY, opinion_valence=0.0,
+            bought=columns.bought[:, i].tolist(),
+        )  # fmt: skip
         arrive(world, person, birth=-1)
         people.append(person)
     return people
@@ -666,9 +671,9 @@ def arrive(world: World, person: SimpleNamespace, birth: int) -> None:
     when, resident = birth + 1, birth == -1
     brands = range(len(traits.appeal))
     rate, leaving, tenure = find_tenant(world, person, when, resident)
+    person.slack = 0.0
     if resident:
-        rho = traits.rate_persistence ** (tenure / 4.0)
-        rate = move_rate(world, person, rate, rho, when, address.RESIDENT_DRIFT)
+        rate = drift_since(world, person, rate, tenure, when)
     person.rate, person.leaving_logit = rate, math.log(leaving / (1.0 - leaving))
 
     def lognormal(mean: float, sd: float, u: float) -> float:
@@ -683,7 +688,8 @@ def arrive(world: World, person: SimpleNamespace, birth: int) -> None:
         setattr(person, name, lognormal(mean, sd, u_weights[k]))
     person.taste = [
         float(traits.appeal[b])
-        + traits.taste_sd * _quantile(world.uniforms(i, when, address.TASTE, b // 4 * 4)[b % 4])
+        + float(traits.taste_sd[b])
+        * _quantile(world.uniforms(i, when, address.TASTE, b // 4 * 4)[b % 4])
         for b in brands
     ]
     usual = [
@@ -708,6 +714,24 @@ def arrive(world: World, person: SimpleNamespace, birth: int) -> None:
     person.last_brand, person.birth, person.first_purchase = NOBODY, birth, -1
     if resident:
         remember(world, person, shares, tenure)
+
+
+def drift_since(world: World, person: SimpleNamespace, rate: float, tenure: float,
+                when: int) -> float:  # fmt: skip
+    """Return the rate after a tenure, and note by how much float32 may leave another.
+
+    A tenure is what long stays have left of the market's age. Of one that is short, float32 keeps
+    few digits, and the rate of somebody who came just now hangs on them.
+    """
+    slip = 3e-7 * world.traits.market_age
+    moved, *others = (
+        move_rate(world, person, rate, world.traits.rate_persistence ** (max(t, 0.0) / 4.0), when,
+                  address.RESIDENT_DRIFT)
+        for t in (tenure, tenure - slip, tenure + slip)
+    )  # fmt: skip
+    person.slack = max(abs(other / moved - 1.0) for other in others)
+    person.hair |= person.slack > 100 * HAIR
+    return moved
 
 
 def find_tenant(world: World, person: SimpleNamespace, when: int,

@@ -26,6 +26,7 @@ EVER = 1 << 15
 
 MOST_BRANDS = 127  # a brand is stored in eight bits
 NEVER = -1  # no brand, no quarter
+FORGONE = -2  # in the log of purchases: an occasion of somebody who had left before it
 
 FLAG_BASE = (
     1  # was a focal customer when the plan began: the people whose lifetime value is reported
@@ -125,6 +126,7 @@ class Columns(NamedTuple):
     habit: F32
     awareness: F32
     history: NDArray[np.uint16]
+    bought: NDArray[np.int8]  # (n_slots, n_customers): log of this quarter, see `Population`
 
 
 class Traits(NamedTuple):
@@ -146,7 +148,7 @@ class Traits(NamedTuple):
     leaving_bond: float
     leaving_bond_reference: float
     appeal: F32  # per brand
-    taste_sd: float
+    taste_sd: F32  # per brand
     basket_log_sd: float
     basket_mean: F32  # per segment, currency
     weights: F32  # (4, n_segments): value, bond, habit, price

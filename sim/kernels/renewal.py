@@ -96,9 +96,10 @@ def drift_rates(columns, traits, s, start, stop, quarter, seed, replication):
     """Move the purchase rates of those whose turn it is: once a year, in a quarter of its own."""
     if traits.rate_persistence >= 1.0:
         return
-    rows, whole, _ = empty_rows(3, 0, 0)
-    rate, rho, customer = rows[0], rows[1], whole[2]
+    rows, whole, _ = empty_rows(4, 0, 0)
+    rate, rho, gone, customer = rows[0], rows[1], rows[2], whole[3]
     rho[:] = np.float32(traits.rate_persistence)
+    gone[:] = np.float32(1.0 - traits.rate_persistence)
     turn = start + (-quarter - start) % QUARTERS_PER_YEAR
     for first in range(turn, stop, QUARTERS_PER_YEAR * WIDTH):
         rates = columns.rate[first : min(first + QUARTERS_PER_YEAR * WIDTH, stop)]
@@ -106,14 +107,16 @@ def drift_rates(columns, traits, s, start, stop, quarter, seed, replication):
         for j in range(WIDTH):
             customer[j] = first + QUARTERS_PER_YEAR * j
             rate[j] = rates[QUARTERS_PER_YEAR * min(j, n - 1)]
-        _drift(rate, rho, customer, traits, s, quarter, RATE_DRIFT, seed, replication)
+        _drift(rate, rho, gone, customer, traits, s, quarter, RATE_DRIFT, seed, replication)
         for j in range(n):
             rates[QUARTERS_PER_YEAR * j] = rate[j]
 
 
 @compiled
-def _drift(rate, rho, customer, traits, s, quarter, purpose, seed, replication):
+def _drift(rate, rho, gone, customer, traits, s, quarter, purpose, seed, replication):
     """Move the rates of a strip over a time over which their autocorrelation is `rho`.
+
+    `gone` is 1 - rho, which float32 has no longer once rho is close to 1.
 
     Notes
     -----
@@ -129,7 +132,7 @@ def _drift(rate, rho, customer, traits, s, quarter, purpose, seed, replication):
         shape[j] = k * rho[j]
     draw_log_gamma(kept, refused, shape, customer, quarter, purpose, 0, seed, replication)
     for j in range(WIDTH):
-        shape[j] = k * (_ONE - rho[j])
+        shape[j] = k * gone[j]
     draw_log_gamma(rest, refused, shape, customer, quarter, purpose, 1, seed, replication)
     draw_log_gamma(fresh, refused, shape, customer, quarter, purpose, 2, seed, replication)
     for j in range(WIDTH):
@@ -309,9 +312,8 @@ def _draw_basket_and_weights(strip, customer, traits, s, when, seed, replication
 @inlined
 def _draw_taste(strip, customer, traits, when, seed, replication):
     """Draw the fixed taste for each brand: normal around the brand's appeal."""
-    sd = np.float32(traits.taste_sd)
     for b in range(strip.taste.shape[0]):
-        taste, appeal, which = strip.taste[b], traits.appeal[b], b % 4
+        taste, appeal, sd, which = strip.taste[b], traits.appeal[b], traits.taste_sd[b], b % 4
         for j in range(WIDTH):
             w0, w1, w2, w3 = philox(
                 np.uint32(customer[j]), when, TASTE, b - which, seed, replication
@@ -360,11 +362,11 @@ def _come_new(strip):
 @inlined
 def _grow_old(strip, customer, traits, s, when, seed, replication):
     """Leave the rate, habit, bond and purchases that a tenure brings."""
-    tenure, rate, rho = strip.tenure, strip.rate, strip.top
+    tenure, rate, rho, gone = strip.tenure, strip.rate, strip.top, strip.total
     log_rho = np.float32(np.log(max(traits.rate_persistence, 1e-30)) / QUARTERS_PER_YEAR)
     for j in range(WIDTH):
-        rho[j] = exp32(tenure[j] * log_rho)
-    _drift(rate, rho, customer, traits, s, when, RESIDENT_DRIFT, seed, replication)
+        rho[j], gone[j] = _decay(tenure[j] * log_rho)
+    _drift(rate, rho, gone, customer, traits, s, when, RESIDENT_DRIFT, seed, replication)
     _grow_habit(strip)
     favourite, first_purchase = strip.favourite, strip.first_purchase
     gain, decay = np.float32(traits.bond_gain), np.float32(traits.bond_decay)
@@ -384,6 +386,15 @@ def _grow_old(strip, customer, traits, s, when, seed, replication):
     bought = strip.bought[0]
     for j in range(WIDTH):
         first_purchase[j] = pick(bought[j] > _ZERO, np.int32(BEFORE_RUN), np.int32(NEVER))
+
+
+@inlined
+def _decay(x):
+    """Return exp(x) and 1 - exp(x) for x <= 0; the second by its series where it is small."""
+    kept, series = exp32(x), _ONE
+    for n in range(8, 1, -1):
+        series = fma(series * x, np.float32(1.0 / n), _ONE)
+    return kept, pick(x > -_HALF, -x * series, _ONE - kept)
 
 
 @inlined

@@ -24,7 +24,7 @@ from sim.kernels.experience import (
     service_outcome,
 )
 from sim.kernels.instructions import compiled, fma, inlined, pick
-from sim.kernels.layout import N_OUTCOMES, NEVER, WIDTH
+from sim.kernels.layout import FORGONE, N_OUTCOMES, NEVER, WIDTH
 from sim.kernels.philox import OCCASION, normal32, philox, uniform, uniform32
 from sim.kernels.renewal import leaving_probability
 
@@ -47,6 +47,9 @@ def shop(
         for j in range(WIDTH):
             lanes.content[b, j] = _ZERO
     at.clear(block, stop - start)
+    n_slots = columns.bought.shape[0]
+    if n_slots > 0:
+        _open_log(columns.bought, block.occasions, start, stop)
     n_buyers = order_buyers(block.occasions, block.place, stop - start)
     block.n_buyers[0] = n_buyers
     for first in range(0, n_buyers, WIDTH):
@@ -64,6 +67,8 @@ def shop(
             if traits.subscription:
                 _stay_loyal(lanes.chosen, lanes.last, lanes.loyal)
             _pass_over(lanes.chosen, planned, k)
+            if k < n_slots:
+                _log(lanes.chosen, columns.bought[k, start:stop], place, n)
             _meet(lanes, offer, s)
             _suffer(lanes, traits)
             _compare(lanes, traits)
@@ -135,6 +140,23 @@ def _pass_over(chosen, planned, k):
     k = np.int32(k)
     for j in range(WIDTH):
         chosen[j] = pick(planned[j] > k, chosen[j], np.int32(NEVER))
+
+
+@compiled
+def _open_log(bought, occasions, start, stop):
+    """Note the occasions of rows [start, stop) as forgone, until they are lived."""
+    for k in range(bought.shape[0]):
+        log = bought[k, start:stop]
+        for j in range(stop - start):
+            log[j] = FORGONE if occasions[j] > k else NEVER
+
+
+@inlined
+def _log(chosen, log, place, n):
+    """Note which brand the first n lanes bought."""
+    for j in range(n):
+        if chosen[j] != NEVER:
+            log[place[j]] = chosen[j]
 
 
 @inlined

@@ -32,6 +32,8 @@ def test_the_population_takes_what_the_table_says(n):
     assert population.nbytes <= n * (64 + 32 * 5)
     per_customer, per_brand = bytes_per_customer()
     assert population.nbytes == n * (per_customer + 5 * per_brand)
+    logging = Population(n, make_market(), n_slots=7)
+    assert logging.nbytes == n * (per_customer + 5 * per_brand + 7)
 
 
 def test_the_table_and_the_kernels_name_the_same_columns():

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numba import njit
 from scipy import special, stats
-from worlds import make_market, make_scene, shake
+from worlds import FIVE, make_market, make_scene, shake
 
 from sim.config.market import Bond, Brand, ChoiceWeights, Leaving, Rate, Segment, Spread
 from sim.kernels import renewal
@@ -80,7 +82,8 @@ def test_satisfaction_and_bond_keep_customers():
 @pytest.fixture(scope="module")
 def newcomers():
     """Return a scene in which everybody leaves after the first purchase, and the newcomers."""
-    scene = make_scene(20_000)
+    brands = tuple(replace(b, taste=0.5 * k) for k, b in enumerate(FIVE, start=1))
+    scene = make_scene(20_000, make_market(brands=brands))
     columns = scene.population.columns
     shake(scene.population, np.random.default_rng(1))
     columns.stock[:] = 0.0
@@ -121,7 +124,7 @@ def test_newcomers_differ_as_the_market_says(newcomers):
     p = 1 / (1 + np.exp(-columns.leaving_logit[new].astype(np.float64)))
     assert stats.kstest(p, stats.beta(leaving.alpha, leaving.beta).cdf).pvalue > 0.01
     for b, brand in enumerate(market.brands):
-        law = stats.norm(brand.appeal, market.spread.taste)
+        law = stats.norm(brand.appeal, market.spread.taste * brand.taste)
         assert stats.kstest(columns.taste[b, new], law.cdf).pvalue > 0.005
     for values, mean, sd in (
         (columns.weight_price[ordinary], 4.5, market.spread.price),

@@ -100,11 +100,15 @@ class Scene:
 
 
 def make_scene(
-    n_customers: int, market: Market | None = None, seed: int = 1, replication: int = 0
+    n_customers: int,
+    market: Market | None = None,
+    seed: int = 1,
+    replication: int = 0,
+    n_slots: int = 0,
 ) -> Scene:
     """Return residents of a market, by default one with five brands and three segments."""
     market = market or make_market()
-    population = Population(n_customers, market)
+    population = Population(n_customers, market, n_slots)
     scene = Scene(
         market, population, make_traits(market, population.block_start), seed, replication
     )
@@ -130,7 +134,7 @@ def random_market(
         Brand(
             f"brand {k}", appeal=rng.uniform(-1.5, 1.5), price=rng.uniform(0.7, 1.4),
             awareness=rng.uniform(0.05, 1), availability=rng.uniform(0.3, 1),
-            problem=rng.uniform(0, 0.4), on_time=rng.uniform(),
+            problem=rng.uniform(0, 0.4), on_time=rng.uniform(), taste=2.0 * (k + 1) / n_brands,
         )
         for k in range(n_brands)
     )  # fmt: skip

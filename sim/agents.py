@@ -22,7 +22,7 @@ from sim.types import F64, N_CHANNELS
 if TYPE_CHECKING:
     from sim.model import LoyaltyModel
 
-_PER_BRAND = {column.name for column in COLUMNS if column.per_brand}
+_SEVERAL = {column.name for column in COLUMNS if column.per_brand or column.per_occasion}
 
 
 class Brand(mesa.Agent):
@@ -83,7 +83,7 @@ class Customer(mesa.Agent):
         if name not in columns._fields:
             raise AttributeError(f"a customer has no '{name}'; it has {', '.join(columns._fields)}")
         column = getattr(columns, name)
-        return column[:, self.unique_id] if name in _PER_BRAND else column[self.unique_id]
+        return column[:, self.unique_id] if name in _SEVERAL else column[self.unique_id]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)  # not through __setattr__, which writes columns

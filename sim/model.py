@@ -99,6 +99,9 @@ class LoyaltyModel(mesa.Model):
         Whether `datacollector` records every quarter.
     mapper
         What applies a function to chunk numbers; `map`, or a thread pool's map.
+    observe
+        Occasions per customer and quarter whose brand is kept in `population.columns.bought` until
+        the next quarter: for who exports what a firm observes. Without, no purchase is kept.
     **overrides
         Configuration overrides by dotted key, `customers=1000`; only if `config` is a name or None.
 
@@ -120,6 +123,7 @@ class LoyaltyModel(mesa.Model):
         rng: int | None = None,
         collect: bool = True,
         mapper: Mapper = map,
+        observe: int = 0,
         _drawn: Drawn | None = None,
         _state: State | None = None,
         **overrides: Any,
@@ -139,7 +143,7 @@ class LoyaltyModel(mesa.Model):
         self.mapper = mapper
         self.product = Product(self.config.market, self.config.rivals)
         self.desk = ServiceDesk(self.config.desk, self.config.market.focal.on_time)
-        self.state = _state or self._settle_market()
+        self.state = _state or self._settle_market(observe)
         self.traits = make_traits(self.config.market, self.population.block_start)
         self.focal_policy = FollowPlan(
             Programme(self.plan, self.config.lever, self.config.market, self.config.organisation)
@@ -166,12 +170,12 @@ class LoyaltyModel(mesa.Model):
             Brand(self, brand.name, index, rival if index else self.focal_policy)
         self.brands = brands_in_order(self)
 
-    def _settle_market(self) -> State:
+    def _settle_market(self, n_slots: int) -> State:
         """Return the state before anybody has lived a quarter."""
         market = self.config.market
         n_brands, n_segments = len(market.brands), len(market.segments)
         return State(
-            population=Population(self.config.customers, market),
+            population=Population(self.config.customers, market, n_slots),
             trust=np.full((n_brands, n_segments), float(market.bond.trust)),
             reputation=start_value(market),
             attraction_shift=np.zeros(n_segments, dtype=np.float32),

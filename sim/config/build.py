@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 from sim.config.distributions import FORMS
 from sim.config.fields import Uncertain
+from sim.config.market import Joint, JointNumber, Market
 from sim.config.study import Config
 from sim.errors import ConfigError
 from sim.types import Provenance
@@ -90,14 +91,17 @@ def build(cls: type[T], data: object, key: str = "") -> T:
             raise ConfigError("is missing", key=where, allowed=_wanted(hints[name], field.metadata))
     _check_provenance(values.get("provenance", {}), join(key, "provenance"))
     try:
-        return cls(**values)
+        made = cls(**values)
+        if isinstance(made, Market):
+            joint_numbers(made)
     except ConfigError as error:
         raise _under(key, error) from None
+    return made
 
 
 def dump(value: object) -> Any:
     """Return what `build` makes the same value from: dicts, lists, strings and numbers."""
-    if isinstance(value, Uncertain):
+    if isinstance(value, Uncertain | JointNumber):
         return value.as_yaml()
     if isinstance(value, Enum):
         return _written(value)
@@ -142,11 +146,21 @@ class Unknowns:
     ----------
     numbers
         Each number that is not known exactly, by path, with the range of its field.
+
+    Raises
+    ------
+    ConfigError
+        If the market's joint draws cannot be used.
     """
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self._root = _branch(config, "", Limits())
+        joined = {join("market", path): number
+                  for path, number in joint_numbers(config.market).items()}  # fmt: skip
+        alone = config
+        if joined:  # once drawn, they are numbers like any others
+            alone = dataclasses.replace(config, market=dataclasses.replace(config.market, joint=()))
+        self._root = _branch(alone, "", Limits(), joined)
         self.numbers = {
             leaf.path: (leaf.value, leaf.limits.low, leaf.limits.high)
             for leaf in _uncertain_leaves(self._root)
@@ -156,8 +170,8 @@ class Unknowns:
         """Return the configuration with each uncertain number drawn, and the numbers by path.
 
         `draw` gives a probability for a path; the number becomes that quantile of its distribution,
-        within the range of its field. Parts without uncertain numbers are the same objects as
-        before.
+        within the range of its field. For joint draws it gives one for `market.joint.NAME`, which
+        tells the row. Parts without uncertain numbers are the same objects as before.
 
         Raises
         ------
@@ -167,13 +181,19 @@ class Unknowns:
         drawn = {
             path: number.quantile(draw(path), low, high)
             for path, (number, low, high) in self.numbers.items()
+            if isinstance(number, Uncertain)
         }
+        for joint in self.config.market.joint:
+            row = min(int(draw(f"market.joint.{joint.name}") * joint.n_rows), joint.n_rows - 1)
+            drawn |= {join("market", path): rows[row] for path, rows in joint.draws.items()}
         if self._root is None:
             return self.config, drawn
         return cast(Config, _realised(self._root, drawn)), drawn
 
 
-def uncertain_parameters(config: Config) -> dict[str, tuple[Uncertain, float, float]]:
+def uncertain_parameters(
+    config: Config,
+) -> dict[str, tuple[Uncertain | JointNumber, float, float]]:
     """Return each number that is not known exactly, by path, with the range of its field."""
     return Unknowns(config).numbers
 
@@ -181,6 +201,42 @@ def uncertain_parameters(config: Config) -> dict[str, tuple[Uncertain, float, fl
 def realise(config: Config, draw: Callable[[str], float]) -> Config:
     """Return the configuration with each uncertain number drawn, see `Unknowns.realise`."""
     return Unknowns(config).realise(draw)[0]
+
+
+def real_numbers(part: object) -> dict[str, tuple[float, Limits]]:
+    """Return the numbers of a part that may be uncertain, by path below it, with their limits."""
+    return {
+        path: (number, limits)
+        for path, number, limits in _leaves(part, "", Limits())
+        if isinstance(number, float)
+    }
+
+
+def joint_numbers(market: Market) -> dict[str, JointNumber]:
+    """Return the numbers of a market's joint draws, by their path below the market.
+
+    Raises
+    ------
+    ConfigError
+        If a path leads to no number of the market that may be uncertain, or a draw is out of range.
+    """
+    if not market.joint:
+        return {}
+    known, found = real_numbers(market), {}
+    for joint in market.joint:
+        for path, rows in joint.draws.items():
+            key = f"joint.{joint.name}.draws.{path}"
+            if path not in known:
+                top = path.partition(".")[0]
+                near = [name for name in known if name.partition(".")[0] == top]
+                raise ConfigError(
+                    "no number of the market that may be uncertain", key=key, value=path,
+                    known=near or [field.name for field in dataclasses.fields(Market)],
+                )  # fmt: skip
+            for number in rows:
+                _check_range(number, key, known[path][1])
+            found[path] = JointNumber(rows)
+    return found
 
 
 def parameters(config: Config) -> list[Parameter]:
@@ -193,13 +249,15 @@ def parameters(config: Config) -> list[Parameter]:
     for path, part in _parts(config, ""):
         if part not in seen:
             seen.append(part)
+            joined = joint_numbers(part) if isinstance(part, Market) else {}
             for name, number, _ in _leaves(part, "", Limits()):
-                found.append(Parameter(join(path, name), number, *_origin(name, part.provenance)))
+                origin = _origin(name, part.provenance)
+                found.append(Parameter(join(path, name), joined.get(name, number), *origin))
     return found
 
 
 def _leaves(value: object, path: str, limits: Limits) -> Iterator[tuple[str, float, Limits]]:
-    if isinstance(value, bool | Enum):
+    if isinstance(value, bool | Enum | Joint):
         return
     if isinstance(value, int | float):
         yield path, value, limits
@@ -228,14 +286,18 @@ def _parts(value: object, path: str) -> Iterator[tuple[str, Any]]:
         yield from _parts(item, join(path, name))
 
 
-def _branch(value: object, path: str, limits: Limits) -> Branch | None:
+def _branch(
+    value: object, path: str, limits: Limits, joined: Mapping[str, JointNumber]
+) -> Branch | None:
     """Return a part as a branch, or None if all of it is known."""
+    if path in joined:
+        return Branch(path, joined[path], limits, {})
     if isinstance(value, Uncertain):
         return Branch(path, value, limits, {})
     by_index = isinstance(value, tuple)
     parts: dict[str | int, Branch] = {}
     for index, (name, item, inner) in enumerate(_items(value, limits)):
-        found = _branch(item, join(path, name), inner)
+        found = _branch(item, join(path, name), inner, joined)
         if found is not None:
             parts[index if by_index else name] = found
     return Branch(path, value, limits, parts) if parts else None

@@ -7,6 +7,7 @@ file's `provenance`, a source.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from statistics import median
 
 from sim.config.fields import Uncertain, number, numbers
 from sim.config.warning import EarlyWarning
@@ -36,6 +37,8 @@ class Brand:
     name: str
     appeal: float = number(0.0, unit="logit", low=-10, high=10)
     """Mean taste for the brand."""
+    taste: float = number(1.0, unit="ratio to the market's spread of taste", low=0, high=20)
+    """How much customers differ in their taste for the brand."""
     price: float = number(1.0, unit="ratio to the category's normal price", low=0.01, high=100)
     awareness: float = number(0.8, unit="share", low=0.001, high=1)
     """What a newcomer has, and what lack of contact falls back to."""
@@ -291,6 +294,58 @@ class Benchmark:
     note: str = ""
 
 
+class JointNumber(float):
+    """A number that is drawn together with others: its float value is the median of its draws."""
+
+    draws: tuple[float, ...]
+
+    def __new__(cls, draws: tuple[float, ...]) -> JointNumber:
+        """Make the number from one value per draw."""
+        made = super().__new__(cls, median(draws))
+        made.draws = draws
+        return made
+
+    def __getnewargs__(self) -> tuple[tuple[float, ...]]:  # type: ignore[override]
+        """Let a pickle or a copy carry the draws, not only their median."""
+        return (self.draws,)
+
+    def as_yaml(self) -> dict[str, list[float]]:
+        """Return lowest, median and highest: what a list of parameters shows."""
+        return {"joint": [min(self.draws), float(self), max(self.draws)]}
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """Markets that fit the same data: one row of numbers is drawn, for all paths at once."""
+
+    name: str
+    """What the draws were calibrated from; it addresses which row is drawn."""
+    draws: dict[str, tuple[float, ...]]
+    """Path below `market` to one number per row, in the unit and range of that setting."""
+
+    def __post_init__(self) -> None:
+        """Check that there are rows, and as many of each number."""
+        lengths = {path: len(rows) for path, rows in self.draws.items()}
+        if not self.draws or 0 in lengths.values():
+            raise ConfigError("nothing to draw", key="draws", allowed="one number or more per path")
+        first = next(iter(lengths))
+        for path, rows in self.draws.items():
+            if len(rows) != lengths[first]:
+                raise ConfigError(
+                    f"{len(rows)} draws, but {lengths[first]} of {first}", key=f"draws.{path}",
+                    allowed="as many draws of each number: a row is drawn of all",
+                )  # fmt: skip
+            if any(isinstance(drawn, Uncertain) for drawn in rows):
+                raise ConfigError(
+                    "holds a distribution", key=f"draws.{path}", allowed="numbers: draws are known"
+                )
+
+    @property
+    def n_rows(self) -> int:
+        """Number of markets to draw from."""
+        return len(next(iter(self.draws.values())))
+
+
 @dataclass(frozen=True, slots=True)
 class Market:
     """A category with its brands, segments and laws of motion."""
@@ -322,6 +377,8 @@ class Market:
     journey: Journey = field(default_factory=Journey)
     warning: EarlyWarning = field(default_factory=EarlyWarning)
     benchmarks: tuple[Benchmark, ...] = ()
+    joint: tuple[Joint, ...] = ()
+    """Numbers that are not known exactly and belong together; they replace those stated above."""
     provenance: dict[str, str] = field(default_factory=dict)
     """Where each parameter's value comes from: dotted key to "kind: source"."""
 
@@ -341,6 +398,8 @@ class Market:
             )
         check_names_differ("brands", [brand.name for brand in self.brands])
         check_names_differ("segments", [segment.name for segment in self.segments])
+        check_names_differ("joint", [joint.name for joint in self.joint])
+        check_names_differ("joint", [path for joint in self.joint for path in joint.draws])
         for segment in self.segments:
             if isinstance(segment.share, Uncertain):
                 raise ConfigError(

@@ -24,7 +24,7 @@ def orders() -> pd.DataFrame:
 def test_the_readme_names_the_files_that_are_there():
     there = {str(path.relative_to(DATA)) for path in DATA.rglob("*.csv")}
     assert set(FILES) == there
-    assert len(there) == 5
+    assert len(there) == 9
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -41,14 +41,55 @@ def test_a_file_has_the_rows_and_columns_that_the_readme_names(name):
     assert not table.isna().any().any()
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if name.startswith("panels")])
+PANELS = [name for name, (_, columns) in FILES.items() if "`choice`" in columns]
+
+
+@pytest.mark.parametrize("name", PANELS)
 def test_every_choice_of_a_panel_has_a_price(name):
     table = pd.read_csv(DATA / name)
     priced = {c.removeprefix("price.") for c in table.columns if c.startswith("price.")}
-    assert set(table["choice"]) <= priced
-    assert (table[[f"price.{brand}" for brand in priced]] >= 0).all().all()
+    assert set(table["choice"]) == priced
+    assert (table[[f"price.{brand}" for brand in priced]] > 0).all().all()
+    order = "seq" if "seq" in table else "day"
     for _, purchases in table.groupby("hid"):
-        assert purchases["seq"].is_monotonic_increasing, "habit depends on the order"
+        assert purchases[order].is_monotonic_increasing, "habit depends on the order"
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_the_readme_counts_the_households_and_those_who_bought_once(name):
+    n_purchases = pd.read_csv(DATA / name)["hid"].value_counts()
+    row = next(line for line in README.splitlines() if f"`{name}`" in line)
+    assert f"{len(n_purchases):,} households" in row
+    once = {"margarine": 15, "bathtissue": 297, "complete_journey/yogurt": 254}
+    stated = next((n for part, n in once.items() if part in name), 0)
+    assert (n_purchases == 1).sum() == stated
+    assert not stated or f"{stated} in" in README.replace("\n", " ")
+
+
+def test_prices_of_the_complete_journey_are_ratios_to_what_is_usual():
+    for name in ("bathtissue", "yogurt"):
+        table = pd.read_csv(DATA / "complete_journey" / f"{name}.csv")
+        prices = table[[c for c in table.columns if c.startswith("price.")]]
+        assert prices.median().between(0.9, 1.25).all()
+        assert prices.stack().between(0.6, 1.5).all()
+        shares = table[[c for c in table.columns if c.startswith(("feat.", "disp."))]]
+        assert shares.min().min() >= 0
+        assert shares.max().max() <= 1
+        notice = (DATA / "complete_journey" / "NOTICE.md").read_text("utf-8")
+        assert "Do not read price elasticities" in notice
+
+
+def test_visits_and_campaigns_are_of_one_year():
+    trips = pd.read_csv(DATA / "complete_journey" / "trips.csv")
+    campaigns = pd.read_csv(DATA / "complete_journey" / "campaigns.csv")
+    assert trips["hid"].nunique() == 1716
+    assert trips["day"].between(0, 52 * 7 - 1).all()
+    assert (trips["spend"] == 0).sum() == 79
+    assert (trips[["spend", "disc"]] >= 0).all().all()
+    assert campaigns["hid"].nunique() == 1068
+    assert set(campaigns["campaign_type"]) == {"Type A", "Type B", "Type C"}
+    assert (campaigns["start_day"] < campaigns["end_day"]).all()
+    assert not campaigns.duplicated(["hid", "campaign_id"]).any()
 
 
 def test_a_row_is_a_day_with_a_purchase_of_the_first_quarters_cohort(orders):

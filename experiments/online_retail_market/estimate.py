@@ -19,19 +19,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
-from scipy.optimize import minimize
 from scipy.special import betaln, expit, gammaln, logit, ndtri, polygamma
 from scipy.stats import qmc
+
+from sim.calibration.choice import Sample, Sums, no_draws, see_occasions, sum_up
+from sim.calibration.estimation import Maximum, climb, describe, maximize, with_gradient
+from sim.calibration.observed import Panel
+from sim.calibration.reading import read_panel
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -45,68 +48,20 @@ LAST_DAY = 272
 QUARTERS = (-1, 89, 180, 272, 364, 454, 545)
 """Bounds of the calendar quarters 1997 Q1 to 1998 Q2; each is the last day of its quarter."""
 PANELS = ("yogurt", "catsup", "margarine")
-TRAIN_SHARE = 0.7
-"""Share of each household's purchases, the earliest, that the panels are estimated on."""
 DRAWS = (128, 128, 512)
 """Draws of tastes per household in each round of estimation, powers of 2."""
 SEARCHES = 4
 """Times that draws are moved to where each household's tastes are likely, per round."""
 SEED = 1
+THREADS = 2
 
 
 # Estimation ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Fit:
-    """A maximum of a log-likelihood."""
-
-    at: Floats
-    covariance: Floats
-    log_likelihood: float
-
-
-def climb(function: Callable[[Floats], tuple[float, Floats]], start: Floats) -> Floats:
-    """Find the maximum of a log-likelihood that comes with its gradient."""
-    scale = abs(function(start)[0])  # so that the tolerance means the same for every data set
-
-    def loss(at: Floats) -> tuple[float, Floats]:
-        value, gradient = function(at)
-        return -value / scale, -gradient / scale
-
-    return np.asarray(minimize(loss, start, jac=True, method="BFGS", options={"gtol": 1e-6}).x)
-
-
-def maximize(function: Callable[[Floats], tuple[float, Floats]], start: Floats) -> Fit:
-    """Maximise a log-likelihood; the covariance is the inverse Hessian, from gradients nearby."""
-    at = climb(function, start)
-    steps = 1e-4 * np.eye(len(at))
-    hessian = np.array([function(at - s)[1] - function(at + s)[1] for s in steps]) / 2e-4
-    covariance = np.asarray(np.linalg.inv((hessian + hessian.T) / 2), np.float64)
-    return Fit(at, covariance, function(at)[0])
-
-
-def with_gradient(function: Callable[[Floats], float]) -> Callable[[Floats], tuple[float, Floats]]:
-    """Add to a function its gradient by central differences."""
-
-    def both(at: Floats) -> tuple[float, Floats]:
-        steps = 1e-5 * np.eye(len(at))
-        return function(at), np.array([function(at + s) - function(at - s) for s in steps]) / 2e-5
-
-    return both
-
-
-def describe(fit: Fit, name: Callable[[Floats], dict[str, float]]) -> Estimates:
+def tell(found: Maximum, name: Callable[[Floats], dict[str, float]]) -> Estimates:
     """Name the estimates and what follows from them; standard errors by the delta method."""
-    centre = name(fit.at)
-    steps = 1e-5 * np.eye(len(fit.at))
-    sides = [(name(fit.at + s), name(fit.at - s)) for s in steps]
-    slopes = np.array([[up[k] - down[k] for up, down in sides] for k in centre]) / 2e-5
-    errors = np.sqrt(np.einsum("ki,ij,kj->k", slopes, fit.covariance, slopes))
-    return {
-        k: {"estimate": float(v), "se": float(e)}
-        for (k, v), e in zip(centre.items(), errors, strict=True)
-    }
+    return {key: estimate._asdict() for key, estimate in describe(found, name).items()}
 
 
 def combine(estimates: list[dict[str, float]]) -> dict[str, float]:
@@ -202,7 +157,7 @@ def estimate_purchasing(log: pd.DataFrame) -> dict[str, Any]:
         "n_customers": len(customers),
         "n_repeats": int(customers["x"].sum()),
         "log_likelihood": fit.log_likelihood,
-        "parameters": describe(fit, name),
+        "parameters": tell(fit, name),
         "active_by_quarter": list(log.groupby(quarter)["id"].nunique() / log["id"].nunique()),
     }
 
@@ -233,7 +188,7 @@ def estimate_spending(log: pd.DataFrame) -> dict[str, Any]:
     return {
         "n_customers": len(spenders),
         "log_likelihood": fit.log_likelihood,
-        "parameters": describe(fit, name),
+        "parameters": tell(fit, name),
         "mean_order_usd": {
             "estimate": float(orders.mean()),
             "se": float(orders.std() / len(orders) ** 0.5),
@@ -242,54 +197,6 @@ def estimate_spending(log: pd.DataFrame) -> dict[str, Any]:
 
 
 # Choice of a brand: the grocery panels ------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Panel:
-    """Purchases of households, in order; those of one household are neighbours."""
-
-    brands: tuple[str, ...]
-    attributes: tuple[str, ...]
-    """What is known of a brand beside its price: feature, display."""
-    chosen: Integers
-    """(rows,) number of the brand bought."""
-    price: Floats
-    """(rows, brands), 1 being the mean over rows and brands."""
-    x: Floats
-    """(rows, brands, attributes)."""
-    first: Integers
-    """(households + 1,) first row of each household."""
-    first_test: Integers
-    """(households,) first row that is not for estimation."""
-
-    @property
-    def train_shares(self) -> Floats:
-        """Share of each brand in the rows for estimation."""
-        rows = np.arange(len(self.chosen))
-        train = rows < np.repeat(self.first_test, np.diff(self.first))
-        shares: Floats = np.bincount(self.chosen[train], minlength=len(self.brands)) / train.sum()
-        return shares
-
-
-def load_panel(name: str) -> Panel:
-    """Read a panel, without the households that have one purchase and so nothing to test."""
-    table = pd.read_csv(DATA / "panels_gpl" / f"{name}.csv").sort_values(["hid", "seq"])
-    table = table[table.groupby("hid")["hid"].transform("size") >= 2]
-    n = table.groupby("hid").size().to_numpy()
-    first = np.concatenate([[0], np.cumsum(n)])
-    brands = tuple(str(c)[6:] for c in table if str(c).startswith("price."))
-    attributes = tuple(a for a in ("feat", "disp") if f"{a}.{brands[0]}" in table)
-    price = table[[f"price.{b}" for b in brands]].to_numpy(float)
-    x = table[[f"{a}.{b}" for b in brands for a in attributes]].to_numpy(float)
-    return Panel(
-        brands=brands,
-        attributes=attributes,
-        chosen=table["choice"].map(brands.index).to_numpy(np.int64),
-        price=price / price.mean(),
-        x=x.reshape(len(table), len(brands), len(attributes)),
-        first=first,
-        first_test=first[:-1] + np.floor(TRAIN_SHARE * n + 1e-9).astype(np.int64),
-    )
 
 
 @dataclass(frozen=True)
@@ -313,92 +220,16 @@ SPECIFICATIONS = {
 """The first two are the field's yardsticks; the last has the form that the engine simulates."""
 
 
-@numba.njit(parallel=True)
-def sum_choices(  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
-    theta, lognormal, taste_of, draws, ln_weight, chosen, price, x, habit_start, first, until,
-    out_ll, out_gradient, out_posterior,
-):  # fmt: skip
-    """Write each household's simulated log-likelihood of its rows before `until`, and its gradient.
-
-    `theta` holds appeals of brands 1.., attribute weights, habit weight, logit of the smoothing
-    alpha, price weight (its logarithm if `lognormal`), its sd, and the taste sd of group
-    ``taste_of[b]``. `draws` is (households, draws, brands + 1), the last column for price, and
-    `ln_weight` (households, draws) the logarithm of each draw's weight. `out_posterior`, of the
-    same shape, receives the probability of each draw given the household's choices.
-
-    Notes
-    -----
-    Utility: appeal + taste sd * z + attributes + habit weight * H - price weight * price, with
-    H <- alpha H + (1 - alpha) [chosen] (Guadagni & Little 1983, Marketing Science 2(3)).
-    Simulated likelihood and its gradient: Train (2009), Discrete Choice Methods, section 10.5.
-    """
-    n_brands, n_attributes = price.shape[1], x.shape[2]
-    n_draws = draws.shape[1]
-    i_habit = n_brands - 1 + n_attributes
-    i_alpha, i_price, i_price_sd, i_taste = i_habit + 1, i_habit + 2, i_habit + 3, i_habit + 4
-    weight, alpha = theta[i_habit], 1 / (1 + np.exp(-theta[i_alpha]))
-    for i in numba.prange(len(until)):
-        n = until[i] - first[i]
-        habit = np.empty((n, n_brands))
-        slope = np.empty((n, n_brands))  # of habit in alpha
-        for b in range(n_brands):
-            h, s = habit_start[b], 0.0
-            for t in range(n):
-                habit[t, b], slope[t, b] = h, s
-                bought = 1.0 if chosen[first[i] + t] == b else 0.0
-                h, s = alpha * h + (1 - alpha) * bought, alpha * s + h - bought
-        ll = ln_weight[i].copy()
-        gradient = np.zeros((n_draws, len(theta)))
-        u = np.empty(n_brands)
-        for r in range(n_draws):
-            z = draws[i, r]
-            g = gradient[r]
-            price_weight = theta[i_price] + theta[i_price_sd] * z[n_brands]
-            price_slope = 1.0
-            if lognormal:
-                price_weight = np.exp(price_weight)
-                price_slope = price_weight
-            for t in range(n):
-                row = first[i] + t
-                for b in range(n_brands):
-                    u[b] = theta[i_taste + taste_of[b]] * z[b] + weight * habit[t, b]
-                    u[b] -= price_weight * price[row, b]
-                    if b > 0:
-                        u[b] += theta[b - 1]
-                    for k in range(n_attributes):
-                        u[b] += theta[n_brands - 1 + k] * x[row, b, k]
-                top = u.max()
-                ll[r] += u[chosen[row]] - top
-                u[:] = np.exp(u - top)
-                total = u.sum()
-                ll[r] -= np.log(total)
-                for b in range(n_brands):
-                    d = (1.0 if chosen[row] == b else 0.0) - u[b] / total
-                    if b > 0:
-                        g[b - 1] += d
-                    for k in range(n_attributes):
-                        g[n_brands - 1 + k] += d * x[row, b, k]
-                    g[i_habit] += d * habit[t, b]
-                    g[i_alpha] += d * weight * slope[t, b] * alpha * (1 - alpha)
-                    g[i_price] -= d * price_slope * price[row, b]
-                    g[i_taste + taste_of[b]] += d * z[b]
-            g[i_price_sd] = g[i_price] * z[n_brands]
-        top = ll.max()
-        share = np.exp(ll - top)
-        out_ll[i] = top + np.log(share.mean())
-        out_posterior[i] = share / share.sum()
-        out_gradient[i] = out_posterior[i] @ gradient
-
-
 def draw_normals(n_households: int, n_draws: int, n_coefficients: int) -> Floats:
-    """Draw standard normals, (households, draws, coefficients), from a scrambled Sobol sequence.
+    """Draw standard normals, (households, coefficients, draws), from a scrambled Sobol sequence.
 
     A household takes consecutive points, as many as a power of 2, so its draws are balanced.
     """
     n = n_households * n_draws
     sobol = qmc.Sobol(n_coefficients, rng=np.random.default_rng(SEED))
     points = sobol.random_base2(int(np.ceil(np.log2(n))))[:n]
-    return np.asarray(ndtri(points)).reshape(n_households, n_draws, n_coefficients)
+    normals = np.asarray(ndtri(points)).reshape(n_households, n_draws, n_coefficients)
+    return normals.transpose(0, 2, 1)
 
 
 def locate_tastes(draws: Floats, posterior: Floats) -> tuple[Floats, Floats]:
@@ -406,12 +237,12 @@ def locate_tastes(draws: Floats, posterior: Floats) -> tuple[Floats, Floats]:
 
     The sd is 1.3 times that of the posterior, kept between 0.5 and 1 so that weights stay bounded.
     """
-    mean = np.einsum("hr,hrd->hd", posterior, draws)
-    variance = np.einsum("hr,hrd->hd", posterior, draws**2) - mean**2
+    mean = np.einsum("hr,hdr->hd", posterior, draws)
+    variance = np.einsum("hr,hdr->hd", posterior, draws**2) - mean**2
     return mean, np.clip(1.3 * np.sqrt(np.maximum(variance, 0)), 0.5, 1)
 
 
-def place_draws(normals: Floats, mean: Floats, sd: Floats) -> tuple[Floats, Floats]:
+def place_draws(normals: Floats, mean: Floats, sd: Floats) -> Sample:
     """Move draws to where tastes are likely; give them and the logarithm of their weights.
 
     Notes
@@ -420,8 +251,31 @@ def place_draws(normals: Floats, mean: Floats, sd: Floats) -> tuple[Floats, Floa
     Draws from the prior alone nearly all miss the tastes of a household that buys often or loves a
     rare brand; taste is then underestimated and habit credited with it.
     """
-    draws = mean[:, None] + sd[:, None] * normals
-    return draws, ((normals**2 - draws**2) / 2 + np.log(sd)[:, None]).sum(axis=2)
+    draws = mean[:, :, None] + sd[:, :, None] * normals
+    ln_weight = ((normals**2 - draws**2) / 2 + np.log(sd)[:, :, None]).sum(axis=1)
+    alike = np.zeros((len(draws), 1, draws.shape[2]))  # nobody's habit weight is its own
+    return Sample(np.concatenate([draws, alike], axis=1), ln_weight)
+
+
+def lay_out(at: Floats, panel: Panel, specification: Specification) -> tuple[Floats, Floats]:
+    """Return the parameters as the likelihood takes them, and their slopes in `at`.
+
+    `at` holds appeals of brands 1.., attribute weights, habit weight, logit of the smoothing alpha
+    and price weight (its logarithm with ln(price)); if random, also the latter's sd and taste sds.
+    Habit starts at the brands' shares and weighs the same for all.
+    """
+    n_brands, n_weights = len(panel.brands), len(panel.brands) + len(panel.attributes)
+    slopes = np.zeros((n_weights + n_brands + 6, len(at)))
+    shift = np.arange(n_weights + 3 if specification.random else n_weights + 2)
+    slopes[shift + 1, shift] = 1  # but for the first brand's appeal, which is 0
+    if specification.random:
+        tastes = np.arange(n_brands)
+        group = 0 if specification.one_taste_sd else tastes
+        slopes[n_weights + 4 + tastes, n_weights + 3 + group] = 1
+    values = slopes @ at
+    alpha = values[n_weights + 1] = expit(at[n_weights])
+    slopes[n_weights + 1, n_weights] = alpha * (1 - alpha)
+    return values, slopes
 
 
 def name_parameters(at: Floats, panel: Panel, specification: Specification) -> dict[str, float]:
@@ -450,58 +304,55 @@ def estimate_choice(panel: Panel, specification: Specification) -> dict[str, Any
     The test log-likelihood is sequential: each choice is predicted from all earlier ones of its
     household, which both feed habit and tell what the household's tastes are.
     """
-    n_brands, n_households = len(panel.brands), len(panel.first_test)
+    n_brands, n_households = len(panel.brands), panel.n_units
     n_fixed = n_brands + len(panel.attributes) + 2
-    taste_of = np.zeros(n_brands, np.int64) if specification.one_taste_sd else np.arange(n_brands)
-    size = n_fixed + 1 + taste_of.max() + 1 if specification.random else n_fixed
-    price = np.log(panel.price) if specification.ln_price else panel.price
+    size = n_fixed
+    if specification.random:
+        size += 2 if specification.one_taste_sd else n_brands + 1
+    data = see_occasions(panel, ln_price=False)
+    if specification.ln_price:
+        data = replace(data, price=np.log(panel.price))
 
-    def evaluate(
-        at: Floats, until: Integers, draws: Floats, ln_weight: Floats
-    ) -> tuple[float, Floats, Floats]:
-        theta = np.zeros(n_fixed + 1 + n_brands)
-        theta[: len(at)] = at  # without random tastes every sd stays 0
-        ll, gradient = np.empty(n_households), np.empty((n_households, len(theta)))
-        posterior = np.empty_like(ln_weight)
-        sum_choices(
-            theta, specification.ln_price, taste_of, draws, ln_weight, panel.chosen, price,
-            panel.x, panel.train_shares, panel.first, until, ll, gradient, posterior,
-        )  # fmt: skip
-        return float(ll.sum()), gradient.sum(axis=0)[: len(at)], posterior
+    def evaluate(at: Floats, until: Integers, sample: Sample) -> Sums:
+        natural = lay_out(at, panel, specification)[0]
+        return sum_up(data, natural, specification.ln_price, sample, until, THREADS)
 
-    def training(
-        sample: tuple[Floats, Floats],
-    ) -> Callable[[Floats], tuple[float, Floats]]:
-        return lambda at: evaluate(at, panel.first_test, *sample)[:2]
+    def training(sample: Sample) -> Callable[[Floats], tuple[float, Floats]]:
+        def likelihood(at: Floats) -> tuple[float, Floats]:
+            sums = evaluate(at, panel.first_test, sample)
+            slopes = lay_out(at, panel, specification)[1]
+            return float(sums.ll.sum()), sums.gradient.sum(axis=0) @ slopes
+
+        return likelihood
 
     at = np.full(size, 0.5)
     at[: n_brands - 1] = 0
     at[n_fixed - 3 : n_fixed] = 3, logit(0.7), np.log(4) if specification.ln_price else 4
     mean, sd = np.zeros((n_households, n_brands + 1)), np.ones((n_households, n_brands + 1))
-    sample = place_draws(mean[:, None], mean, sd)  # one draw, of tastes that are nobody's own
+    sample = no_draws(data)
     for n_draws in DRAWS if specification.random else ():
         at = climb(training(sample), at)
         normals = draw_normals(n_households, n_draws, n_brands + 1)
         for _ in range(SEARCHES):
             sample = place_draws(normals, mean, sd)
-            mean, sd = locate_tastes(sample[0], evaluate(at, panel.first_test, *sample)[2])
+            posterior = evaluate(at, panel.first_test, sample).posterior
+            mean, sd = locate_tastes(sample.z[:, :-1], posterior)
     fit = maximize(training(sample), at)
-    posterior = evaluate(fit.at, panel.first_test, *sample)[2]
-    everything = evaluate(fit.at, panel.first[1:], *sample)[0]
-    n_train = int((panel.first_test - panel.first[:-1]).sum())
+    posterior = evaluate(fit.at, panel.first_test, sample).posterior
+    everything = float(evaluate(fit.at, panel.first[1:], sample).ll.sum())
     return {
-        "train_ll": fit.log_likelihood / n_train,
-        "test_ll": (everything - fit.log_likelihood) / (len(panel.chosen) - n_train),
+        "train_ll": fit.log_likelihood / data.n_train,
+        "test_ll": (everything - fit.log_likelihood) / (len(panel.chosen) - data.n_train),
         "least_effective_draws": float(np.min(1 / np.sum(posterior**2, axis=1))),
-        "parameters": describe(fit, lambda t: name_parameters(t, panel, specification)),
+        "parameters": tell(fit, lambda t: name_parameters(t, panel, specification)),
     }
 
 
 def estimate_panel(name: str) -> dict[str, Any]:
     """Estimate every specification on one panel."""
-    panel = load_panel(name)
+    panel = read_panel(DATA / "panels_gpl" / f"{name}.csv")
     return {
-        "n_households": len(panel.first_test),
+        "n_households": panel.n_units,
         "n_purchases": len(panel.chosen),
         "models": {key: estimate_choice(panel, s) for key, s in SPECIFICATIONS.items()},
     }

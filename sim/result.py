@@ -18,6 +18,7 @@ from sim.config.study import Config
 from sim.report.words import LANGUAGES, Words
 from sim.store import write_run, write_text
 from sim.study import TABLES, Progress, StudyResult, run_study
+from sim.validation.card import Scorecard, compact, find_card
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,8 +62,15 @@ class Result:
         """Return the outcomes with intervals, as in `summary.json`."""
         return self.study.summary()
 
-    def save(self, folder: str | Path) -> Path:
+    def save(self, folder: str | Path, card: Scorecard | None = None) -> Path:
         """Write tables and documents into a folder and return it.
+
+        Parameters
+        ----------
+        folder
+            Where to; it is made if need be.
+        card
+            The market's scorecard; if not given, the one that is kept, and none if there is none.
 
         Raises
         ------
@@ -73,6 +81,10 @@ class Result:
         tables = {name: self.study.table(name) for name in TABLES}
         tables["outcomes"] = self.study.outcomes
         documents = {"summary": self.summary(), "manifest": manifest(self.study)}
+        config = self.study.config
+        card = card or (find_card(config) if config.report.scorecard else None)
+        if card is not None:
+            documents["scorecard"] = compact(card)
         write_run(target, tables, documents)
         return target
 

@@ -1,8 +1,8 @@
 """The files of one finished run, read once and asked in the words of a report.
 
 A report never sees a model: everything it says comes from `summary.json`, `manifest.json`,
-`outcomes.parquet`, `measures.parquet` and `cash_flow.parquet`, and from the tables of EXTRA where
-the run has them: folders of older runs do not.
+`outcomes.parquet`, `measures.parquet` and `cash_flow.parquet`, and from the tables of EXTRA and
+`scorecard.json` where the run has them: folders of older runs do not.
 """
 
 from __future__ import annotations
@@ -73,6 +73,9 @@ class RunFolder:
     """How ready each lever was, by quarter and segment."""
     tiers: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Moves between tiers of the membership, 0 for who is no member; empty if there is none."""
+
+    scorecard: Mapping[str, Any] = field(default_factory=dict)
+    """Which published regularities the market shows; empty if it was not asked."""
 
     _made: dict[tuple[str, ...], Any] = field(
         default_factory=dict, init=False, repr=False, compare=False
@@ -327,6 +330,7 @@ def read_folder(path: Path) -> RunFolder:
             measures=pd.read_parquet(path / "measures.parquet"),
             cash_flow=pd.read_parquet(path / "cash_flow.parquet"),
             **{name: _read_if_there(path / f"{name}.parquet") for name in EXTRA},
+            scorecard=_read_json(card) if (card := path / "scorecard.json").exists() else {},
         )
     except (OSError, ValueError) as error:
         raise StoreError(f"{path} is not the folder of a finished run: {error}") from error

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from sim.errors import StoreError
 from sim.report import decisions, early_warning, figures, membership, risk_register, rollout, tables
 from sim.report.folder import RunFolder, read_folder
+from sim.report.frame import Picture, fill
 from sim.report.numbers import DASH, known, money_unit, percent, plain
+from sim.report.scorecard import card_section
 from sim.report.words import (
     LANGUAGES,
     Words,
@@ -27,16 +26,6 @@ from sim.report.words import (
 
 TRENDS: Final = ("loyalty_index", "churn_annual", "share")
 MOVES: Final = {"churn": "churn_annual", "index": "loyalty_index"}
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure with the words that stand around it."""
-
-    title: str
-    unit: str
-    svg: Markup
-    caption: str = ""
 
 
 def write_page(folder: Path, language: str = "en") -> Path:
@@ -70,12 +59,8 @@ def write_page(folder: Path, language: str = "en") -> Path:
 
 def render(words: Words, run: RunFolder) -> str:
     """Return the page of a run as HTML."""
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    source = files("sim.report").joinpath("page.html.j2").read_text(encoding="utf-8")
     parts = _comparison(words, run) if run.is_comparison else _single(words, run)
-    return environment.from_string(source).render(t=words, **_common(words, run), **parts)
+    return fill("page.html.j2", t=words, **_common(words, run), **parts)
 
 
 def _common(words: Words, run: RunFolder) -> dict[str, Any]:
@@ -94,6 +79,7 @@ def _common(words: Words, run: RunFolder) -> dict[str, Any]:
         "warning": _early_warning(words, run),
         "tiers": _tiers(words, run),
         "quarters": run.quarters,
+        "card": card_section(words, run.scorecard),
         "provenance": tables.provenance_parts(words, run),
         "parameters": tables.parameter_rows(words, run),
         "rests_lead": _rests_lead(words, run),

@@ -7,7 +7,7 @@ sentences are whole templates, never glued from halves, because word order diffe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from sim.report.folder import RunFolder
@@ -58,6 +58,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "{baseline} for the better. The best on average is {plan}, with {money}.",
     "verdict.tied": "It cannot be told apart from {others}.",
     "verdict.ahead": "Its average is clearly ahead of every other plan.",
+    "verdict.market": "This market fails {k} of {n} published regularities: {laws}.",
     "list.and": "{first} and {last}",
     # Key figures
     "key.npv": "Net present value",
@@ -113,6 +114,60 @@ ENGLISH: Final[Mapping[str, str]] = {
     "after {quarters} quarters, and how many of a tier's members move in a year (averages).",
     "section.sure": "How sure this is",
     "section.rests": "What the answer rests on",
+    "section.scorecard": "How like a real market this one is",
+    "section.scorecard.lead": "It shows {k} of {n} published regularities of its kind of market, "
+    "in {worlds} worlds of {customers} customers under today's plan, uncertain numbers at their "
+    "medians. None of them has a rule of its own in the model.",
+    "section.scorecard.quick": "This is a quick look, without the regularities that take long; "
+    "fidelio validate looks at all of them.",
+    "kind.validate": "Validation report",
+    "market.repertoire": "repertoire market",
+    "market.subscription": "subscription market",
+    "fact.worlds": "{n} worlds",
+    "verdict.regularities": "This market shows {k} of {n} published regularities of its kind.",
+    "section.regularities": "Regularity by regularity",
+    "section.regularities.lead": "What was published, and what an observer of the simulated market "
+    "counts under today's plan. None of it has a rule of its own in the model.",
+    "caption.regularities": "Means over worlds, ± half of the 95% interval. A figure fails if that "
+    "interval lies outside its target. Figures in grey are shown and not judged.",
+    "column.figure": "Figure",
+    "column.target": "Target",
+    "section.pictures": "How it looks",
+    "figure.jeopardy": "Double jeopardy line",
+    "figure.jeopardy.unit": "dots: brands here; line: what a fitted Dirichlet expects",
+    "figure.jeopardy.caption": "Small brands suffer twice: far fewer buyers, who also buy a "
+    "little less often.",
+    "figure.purchases": "How often people buy",
+    "figure.purchases.unit": "share of people; bars: here; dots: fitted NBD",
+    "figure.purchases.caption": "Most buy seldom, a few very often.",
+    "figure.growth": "Buyers in a longer window",
+    "figure.growth.unit": "share of people; dots: here; lines: foreseen from one quarter by the "
+    "NBD",
+    "figure.growth.caption": "Of people who stay in the category all year.",
+    "figure.retention": "Retention of a cohort",
+    "figure.retention.unit": "share of first-time buyers of the focal brand",
+    "figure.retention.caption": "Blue: who buys in that quarter. Grey: the same as a share of "
+    "the quarter before; it rises since those who leave easily leave first.",
+    "figure.promotion": "Bump and dip of a promotion",
+    "figure.promotion.unit": "change of sales against no cut; blue: the brand, grey: the category",
+    "figure.promotion.caption": "A rival cuts its price in the first quarter; nothing else "
+    "differs.",
+    "figure.programme": "Behaviour and attitude under a loyalty programme",
+    "figure.programme.unit": "change against today's plan",
+    "figure.programme.caption": "Share of purchases, and the mean answer to whether one would "
+    "recommend the brand.",
+    "section.duplication": "Who also buys what",
+    "section.duplication.lead": "Share of each brand's buyers of a year who also buy another. The "
+    "last line is what proportion alone would give: D times the brand's own penetration.",
+    "duplication.buyers": "Buyers of {brand}",
+    "duplication.of": "also buy",
+    "duplication.expected": "D = {d} times penetration",
+    "footer.validate": "Made by Fidelio from one market file. That a market shows these "
+    "regularities does not make its other numbers right; that it fails one says where to look.",
+    "scorecard.pass": "shows it",
+    "scorecard.fail": "fails",
+    "scorecard.untried": "not tried",
+    "scorecard.all": "All {n} regularities",
     "section.notes": "Notes and warnings",
     "section.cash": "Incremental cash flow by quarter",
     "section.cash.lead": "{unit}, plan minus {baseline}, not discounted. Income and cost columns "
@@ -346,6 +401,8 @@ ENGLISH: Final[Mapping[str, str]] = {
     "column.times": "Times per future",
     "column.each": "Moved each time, {unit}",
     "column.whole": "Moved per future, {unit}",
+    "column.regularity": "Published regularity",
+    "column.here": "Here",
     "column.parameter": "Parameter",
     "column.value": "Value",
     "column.provenance": "Rests on",
@@ -501,6 +558,8 @@ class Verdict:
     note: str
     tone: str
     """`good`, `bad` or `open`."""
+    market: str = ""
+    """Which published regularities the market fails; empty if none, or if it was not asked."""
 
 
 def sign_of(difference: Mapping[str, Any]) -> str:
@@ -532,7 +591,26 @@ def money_of(difference: Mapping[str, Any], currency: str) -> MoneyUnit:
 
 def verdict(words: Words, folder: RunFolder) -> Verdict:
     """Answer the question of a run in one sentence, or say that it cannot be answered."""
-    return _verdict_on_many(words, folder) if folder.is_comparison else _verdict(words, folder)
+    said = _verdict_on_many(words, folder) if folder.is_comparison else _verdict(words, folder)
+    return replace(said, market=market_mark(words, folder.scorecard))
+
+
+def _uncapped(title: str) -> str:
+    """Return a title as it stands inside a sentence: `Price response` is price response."""
+    return title if title[1:2].isupper() else title[:1].lower() + title[1:]
+
+
+def market_mark(words: Words, card: Mapping[str, Any]) -> str:
+    """Name the published regularities that a market fails, or return an empty text."""
+    failed = [row for row in card.get("rows", ()) if row["verdict"] == "fail"]
+    if not failed:
+        return ""
+    return words(
+        "verdict.market",
+        k=len(failed),
+        n=card["n_laws"],
+        laws=words.join([_uncapped(row["title"]) for row in failed]),
+    )
 
 
 RUN_VERDICTS: Final = {

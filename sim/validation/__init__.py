@@ -1,0 +1,1 @@
+"""A market held against published regularities of markets, and against data kept back."""

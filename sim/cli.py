@@ -36,6 +36,12 @@ class Command(NamedTuple):
 COMMANDS = {
     "run": Command("one plan against a baseline", "sim.commands.run"),
     "compare": Command("several plans side by side", "sim.commands.compare"),
+    "calibrate": Command("a market from purchases, orders, figures or tests",
+                         "sim.commands.calibrate", composed=False),
+    "validate": Command("a market against published regularities and kept-back data",
+                        "sim.commands.validate", composed=False),
+    "export": Command("what a firm would observe in a simulated market, with the truth",
+                      "sim.commands.export", composed=False),
     "list": Command("what is shipped: scenarios, markets, plans, levers", "sim.commands.listing",
                     composed=False),
 }  # fmt: skip
@@ -56,6 +62,8 @@ examples:
   fidelio run scenario=retail_three_phase
   fidelio run scenario=retail_three_phase plan=today customers=2000 replications=4
   fidelio compare scenario=retail_three_phase plans=[today,three_phase]
+  fidelio calibrate data=panel.csv kind=panel out=market.yaml
+  fidelio validate market=market.yaml
   fidelio list levers
 """
 
@@ -131,8 +139,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _report(error, debug)
     finally:
         if argv is None:  # the process ends: to look for garbage now would only delay that
-            gc.freeze()
+            _freeze()
     return 0
+
+
+def _freeze() -> None:
+    """Spare the garbage collector what there is, unless DuckDB is: it complains of what stays."""
+    if "duckdb" not in sys.modules:
+        gc.freeze()
 
 
 def _report(error: FidelioError, debug: bool) -> int:
@@ -155,7 +169,7 @@ def _dispatch(arguments: list[str]) -> None:
         if COMMANDS[name].composed:
             _study(name, rest)
         else:
-            importlib.import_module(COMMANDS[name].module).main(rest)
+            _imported(COMMANDS[name].module).main(rest)
 
 
 def _version() -> str:
@@ -179,7 +193,7 @@ def _study(name: str, arguments: Sequence[str]) -> None:
     if not (options.cfg or options.info):
         _imported(COMMANDS[name].module)
         if not gc.get_freeze_count():  # what is imported stays, so no collection need look at it
-            gc.freeze()
+            _freeze()
     with composing.Composer(name, options.config_dir, _check) as composer:
         overrides = composer.translate(options.overrides)
         if options.cfg == "job":
@@ -257,24 +271,15 @@ def _through_hydra(composer: Composer, flags: Sequence[str], overrides: Sequence
 def _job(composer: Composer, *, sweep: bool) -> None:
     from hydra.core.hydra_config import HydraConfig
 
+    from sim.store import check_folder
+
     job = HydraConfig.get()
     folder, overrides = Path(job.runtime.output_dir), list(job.overrides.task)
-    _check_writable(folder)
+    check_folder(folder)
     config = composer.config(overrides)
     if sweep:
         print(f"[{job.job.num}] {config.command}", flush=True)
     importlib.import_module(COMMANDS[composer.command].module).main(config, folder)
-
-
-def _check_writable(folder: Path) -> None:
-    """Raise StoreError now rather than after a long run."""
-    from tempfile import TemporaryFile
-
-    try:
-        with TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise _no_folder(folder, error) from error
 
 
 def _no_folder(folder: object, error: OSError) -> StoreError:

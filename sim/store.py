@@ -15,6 +15,12 @@ import pandas as pd
 
 from sim.errors import StoreError
 
+TABLES: dict[str, Callable[[pd.DataFrame, Path], Any]] = {
+    ".csv": lambda table, path: table.to_csv(path, index=False),
+    ".parquet": lambda table, path: table.to_parquet(path, index=False),
+}
+"""Suffix of a table's file to what writes it."""
+
 
 def write_run(
     folder: Path, tables: Mapping[str, pd.DataFrame], documents: Mapping[str, Mapping[str, Any]]
@@ -37,6 +43,29 @@ def write_run(
         raise _unwritable(folder, error) from error
 
 
+def check_table(path: Path) -> None:
+    """Raise StoreError if a path does not say in what form a table is to be written."""
+    if path.suffix not in TABLES:
+        raise StoreError(f"cannot write {path}: a table ends in {' or '.join(TABLES)}")
+
+
+def write_table(path: Path, table: pd.DataFrame) -> Path:
+    """Write a table as CSV or Parquet, by the path's suffix, and return the path.
+
+    Raises
+    ------
+    StoreError
+        If the suffix is another one, or the file cannot be written.
+    """
+    check_table(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, partial(TABLES[path.suffix], table))
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    return path
+
+
 def write_text(path: Path, text: str) -> Path:
     """Write a text file, making its folder if need be, and return its path.
 
@@ -51,6 +80,24 @@ def write_text(path: Path, text: str) -> Path:
     except OSError as error:
         raise _unwritable(path, error) from error
     return path
+
+
+def check_folder(folder: Path) -> None:
+    """Make a folder if need be, and raise StoreError now rather than after a long run.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise StoreError(
+            f"cannot write into the output folder {folder}: {error.strerror}"
+        ) from error
 
 
 def _unwritable(path: Path, error: OSError) -> StoreError:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from sim import report
-from sim.commands.common import console
+from sim.commands.common import console, progress_bar
 from sim.config.study import Config
 from sim.errors import Interrupted
 from sim.report.decisions import gate_verdict
@@ -23,6 +21,7 @@ from sim.report.words import Words, verdict
 from sim.result import Result
 from sim.store import write_run
 from sim.study import COMPILING, StudyResult, compile_kernels, run_study
+from sim.validation.card import Scorecard, find_card
 
 
 def carry_out(config: Config, folder: Path) -> None:
@@ -38,12 +37,13 @@ def carry_out(config: Config, folder: Path) -> None:
     errors = Console(stderr=True)
     write_run(folder, {}, {})  # an unwritable folder is found before an hour of work, not after
     compile_kernels(config, partial(errors.print, COMPILING, soft_wrap=True))
-    with progress_bar(errors, config.engine.progress) as advance:
+    with progress_bar(errors, "Worlds lived", wanted=config.engine.progress) as advance:
         try:
             result = run_study(config, advance)
         except KeyboardInterrupt:
             raise Interrupted("stopped before two worlds were finished; nothing to keep") from None
-    Result(result).save(folder)
+    card = market_card(config, errors) if config.report.scorecard else None
+    Result(result).save(folder, card)
     page = write_report(folder) if config.report.page else None
     show(result, folder, page)
     if result.interrupted:
@@ -52,26 +52,20 @@ def carry_out(config: Config, folder: Path) -> None:
         )
 
 
+def market_card(config: Config, errors: Console) -> Scorecard:
+    """Return the scorecard of the market, the kept one or a quick one that is made now."""
+    card = find_card(config)
+    if card is not None:
+        return card
+    errors.print(f"Trying {config.market.name} on published regularities, once ...", soft_wrap=True)
+    # What asks the market brings SciPy with it, which a run of a known market need not wait for.
+    made: Scorecard = import_module("sim.validation.scorecard").quick_card(config)
+    return made
+
+
 def write_report(folder: Path) -> Path:
     """Write the page of a run; what draws it is imported now, so that no world waits."""
     return report.write_page(folder)
-
-
-@contextmanager
-def progress_bar(errors: Console, wanted: bool) -> Iterator[Any]:
-    """Give a function (done, planned) that moves a bar, or None."""
-    if not wanted:
-        yield None
-        return
-    columns = (
-        TextColumn("Worlds lived"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=errors, transient=True) as progress:
-        bar = progress.add_task("", total=None)
-        yield lambda done, planned: progress.update(bar, completed=done, total=planned)
 
 
 def show(result: StudyResult, folder: Path, page: Path | None) -> None:
@@ -82,7 +76,8 @@ def show(result: StudyResult, folder: Path, page: Path | None) -> None:
     run = read_folder(folder)
     said = verdict(words, run)
     gates = [line for plan in run.plans if (line := gate_verdict(words, run, plan))]
-    out.print("", *(line for line in (said.headline, said.interval, *gates) if line), "", sep="\n")
+    lines = (said.headline, said.interval, *gates, said.market)
+    out.print("", *(line for line in lines if line), "", sep="\n")
     out.print(_comparison(summary) if "plans" in summary else _single(summary))
     for text in result.warnings:
         out.print(f"Note: {text}")

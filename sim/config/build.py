@@ -212,6 +212,16 @@ def real_numbers(part: object) -> dict[str, tuple[float, Limits]]:
     }
 
 
+def at_medians(config: Config) -> Config:
+    """Return the configuration with each uncertain number at its median.
+
+    A market's joint draws are left aside: what it states of those numbers counts instead, which is
+    the estimate, or the market that fits best.
+    """
+    market = dataclasses.replace(config.market, joint=())
+    return realise(dataclasses.replace(config, market=market), lambda _: 0.5)
+
+
 def joint_numbers(market: Market) -> dict[str, JointNumber]:
     """Return the numbers of a market's joint draws, by their path below the market.
 

@@ -26,3 +26,6 @@ class Report:
     name: str = "page"
     title: str = "One self-contained page"
     page: bool = True
+    scorecard: bool = True
+    """Whether to say which published regularities the market shows; for a market that has no card
+    yet this takes seconds, once."""

@@ -55,7 +55,7 @@ from sim.errors import ConfigError
 if TYPE_CHECKING:
     from hydra._internal.hydra import Hydra
 
-__all__ = ["COMPOSITION_ERRORS", "Composer", "choices", "config_root", "load"]
+__all__ = ["COMPOSITION_ERRORS", "Composer", "choices", "config_root", "load", "parse"]
 
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError)
 """What `Composer.explain` explains."""
@@ -106,6 +106,25 @@ def load(
     chosen = [] if scenario is None else [f"scenario={scenario}"]
     with Composer(command, folders) as composer:
         return composer.config(composer.translate([*chosen, *overrides]))
+
+
+def parse(text: str) -> tuple[str, Any]:
+    """Return key and value of `KEY=VALUE`, the value as Hydra reads it.
+
+    Raises
+    ------
+    ConfigError
+        If it sets nothing, or the value cannot be read.
+    """
+    override = Override.parse(text)
+    try:
+        value = OverridesParser.create().parse_override(text).value()
+    except HydraException as error:
+        raise ConfigError(
+            f"'{text}' cannot be read: {_first_line(error)}", key=override.key, file=COMMAND_LINE,
+            allowed="KEY=VALUE; a value with spaces or signs in quotes: \"data='my file.csv'\"",
+        ) from None  # fmt: skip
+    return override.key, value
 
 
 class Override(NamedTuple):
@@ -380,10 +399,15 @@ class Composer:
         return name
 
     def _names(self, group: str) -> dict[str, Path]:
-        """Return the files of a group by name; shipped ones go before one's own."""
+        """Return the files of a group by name; shipped ones go before one's own.
+
+        Levers are the exception: one's own replaces the shipped one, as tests have updated it.
+        """
         below = "scenarios" if group == "scenario" else group
         folders = [folder_of(group), *(folder / below for folder in self.folders)]
-        files = [file for folder in reversed(folders) for file in sorted(folder.glob("*.yaml"))]
+        if group != "lever":
+            folders.reverse()  # the last of a name counts
+        files = [file for folder in folders for file in sorted(folder.glob("*.yaml"))]
         return {file.stem: file for file in files}
 
     def _write_levers(self) -> None:
@@ -585,7 +609,10 @@ def _keys(overrides: Sequence[str]) -> Iterator[str]:
 
 
 def _mark(data: dict[str, Any], keys: Sequence[str]) -> None:
-    """Write into the parts' provenance that these settings come from the command line."""
+    """Write into the parts' provenance that these settings come from the command line.
+
+    They also replace what the market's joint draws would say.
+    """
     for key in keys:
         names = key.split(".")
         depth = WITH_PROVENANCE.get(names[0], len(names))
@@ -595,3 +622,14 @@ def _mark(data: dict[str, Any], keys: Sequence[str]) -> None:
             stated = part.get("provenance") or {}
             kept = {name: stated[name] for name in stated if not f"{name}.".startswith(f"{below}.")}
             part["provenance"] = {**kept, below: f"assumed: {COMMAND_LINE}"}
+            if names[0] == "market" and names[1] != "joint" and part.get("joint"):
+                part["joint"] = [*_joint_without(below, part["joint"])]
+
+
+def _joint_without(key: str, joint: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield joint draws less those at or below a key, as far as any are left."""
+    for one in joint:
+        draws = one.get("draws") or {}
+        left = {path: rows for path, rows in draws.items() if not f"{path}.".startswith(f"{key}.")}
+        if left or not draws:
+            yield {**one, "draws": left}

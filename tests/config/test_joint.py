@@ -58,7 +58,7 @@ def test_a_row_is_drawn_whole(config):
 
 def test_rows_are_equally_likely(config):
     unknowns = Unknowns(config)
-    n = 2000
+    n = 800
     drawn = [draw_parameters(unknowns, 1, k).numbers["market.weights.habit"] for k in range(n)]
     counts = np.array([drawn.count(value) for value in HABIT])
     chi2 = ((counts - n / 4) ** 2 / (n / 4)).sum()

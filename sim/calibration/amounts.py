@@ -1,0 +1,70 @@
+"""What an order is worth: its mean, and by gamma-gamma how much customers differ in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sim.calibration.customer_base import FEWEST, CustomerBase
+from sim.calibration.estimation import describe
+from sim.calibration.fit import Estimate
+from sim.calibration.lifetimes import Spending, fit_gamma_gamma, name_gamma_gamma
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """What an order is worth, and how customers differ in it."""
+
+    basket: Estimate | None = None
+    """Mean order and its standard error, customers being independent."""
+    spread: Estimate | None = None
+    model: Mapping[str, Any] | None = None
+    notes: tuple[str, ...] = ()
+
+
+def estimate_amounts(base: CustomerBase) -> Amounts:
+    """Estimate the mean order, and by gamma-gamma how much customers differ."""
+    if base.spending is None or base.repeat_spending is None:
+        return Amounts(notes=("The log has no amounts: order values are the market's own.",))
+    notes = []
+    unit, amount = base.spending
+    paid = amount > 0
+    if not paid.all():
+        notes.append(
+            f"{int(np.sum(~paid))} of {len(paid)} orders for estimation have an amount of 0 or "
+            "less; they count as orders, and their amounts are left out."
+        )
+    unit, amount = unit[paid], amount[paid]
+    if len(amount) < FEWEST:
+        notes.append(
+            f"{len(amount)} orders have an amount above 0: order values are the market's own."
+        )
+        return Amounts(notes=tuple(notes))
+    mean = float(amount.mean())
+    deviation = np.bincount(unit, amount - mean, minlength=base.n)
+    basket = Estimate(mean, float(np.sqrt(np.sum(deviation**2))) / len(amount))
+    unit, amount = base.repeat_spending
+    unit, amount = unit[amount > 0], amount[amount > 0]
+    orders = np.bincount(unit, minlength=base.n)
+    some = orders > 0
+    if some.sum() < FEWEST:
+        notes.append(
+            f"{int(some.sum())} customers have repeat orders with an amount above 0: how much "
+            "customers differ in order value is the market's own."
+        )
+        return Amounts(basket, notes=tuple(notes))
+    means = np.bincount(unit, amount, minlength=base.n)[some] / orders[some]
+    if np.ptp(means) <= 1e-9 * mean:
+        notes.append(f"All customers spend {mean:g} per order: they do not differ.")
+        return Amounts(basket, notes=tuple(notes))
+    found = fit_gamma_gamma(Spending(orders[some].astype(float), means))
+    named = describe(found, name_gamma_gamma)
+    model = {
+        "n_customers": int(some.sum()),
+        "train_ll": found.log_likelihood / float(some.sum()),
+        "parameters": {name: e._asdict() for name, e in named.items()},
+    }
+    return Amounts(basket, named["sd_ln_between"], model, tuple(notes))

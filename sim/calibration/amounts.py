@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from sim.calibration.customer_base import FEWEST, CustomerBase
 from sim.calibration.estimation import describe
-from sim.calibration.fit import Estimate
+from sim.calibration.fit import Estimate, Fit
 from sim.calibration.lifetimes import Spending, fit_gamma_gamma, name_gamma_gamma
+from sim.config.market import Market
 
 
 @dataclass(frozen=True)
@@ -68,3 +69,21 @@ def estimate_amounts(base: CustomerBase) -> Amounts:
         "parameters": {name: e._asdict() for name, e in named.items()},
     }
     return Amounts(basket, named["sd_ln_between"], model, tuple(notes))
+
+
+def spread_over_segments(fit: Fit, market: Market) -> Fit:
+    """Return the fit with the order value that a market's segments turn into the one estimated.
+
+    Segments state their order values as ratios; an order is of a segment as often as that buys.
+    """
+    if "basket" not in fit.market:
+        return fit
+    weight = np.array([segment.share * segment.rate for segment in market.segments])
+    ratio = float(weight @ [segment.basket for segment in market.segments] / weight.sum())
+    stated = fit.market["basket"]
+    if isinstance(stated, Mapping):
+        [(form, numbers)] = stated.items()
+        basket: Any = {form: [number / ratio for number in numbers]}
+    else:
+        basket = stated / ratio
+    return replace(fit, market={**fit.market, "basket": basket})

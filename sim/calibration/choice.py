@@ -146,7 +146,7 @@ class Form:
             price_sd = (np.log(0.5 if self.lived else 2.0), 1.0)
             rows += [price_sd, *[(0.0, 1.0)] * (self.n_brands + 1)]
         if self.random and self.lived:
-            rows += [(np.log(0.3), 1.0), (0.0, 1.5)]
+            rows += [(np.log(0.3), 1.0), (0.0, 3.0)]
         mean, sd = np.array(rows).T
         return Prior(mean, sd)
 

@@ -70,6 +70,7 @@ LOOSE = 1.0
 """Standard deviation of a factor's logarithm before the log is seen: counts as one more figure, and
 keeps the market near the log where its quarters cannot tell."""
 LEAST_CUSTOMERS = 2_000
+"""Of a world, however often they buy."""
 CHECKS = 12
 """Fresh worlds in which the matched market is lived."""
 FEWEST = 200
@@ -143,22 +144,24 @@ def match_cohort(
     of the search lives a lattice of markets, each in worlds of its own, and fits a second-order
     response surface to the logarithms of the figures (Box & Wilson 1951), which so rests on all
     worlds of the round; the next lattice lies, half as wide, around the surface's best point.
-    Numbers that are uncertain have their medians. Seasons are left out on both sides.
+    Numbers that are uncertain have their medians. Seasons are left out on both sides. The log's
+    cohort is what the fitted model says of customers who come evenly over a quarter, not the log's
+    active customers by calendar quarter, among whom there are new ones.
     """
     n_brands = len(config.market.brands)
     if config.market.kind is MarketKind.SUBSCRIPTION:
         return _unmatched(fit, "under contracts people buy every quarter, whatever their rate")
     goal, free = _make_goal(fit)
-    street = Street(fit, config, goal, customers)
+    trials = Trials(fit, config, goal, customers)
     values = {path: fit.parameters[path].estimate for path in free}
-    found = _search(street, goal, values, worlds, progress)
+    found = _search(trials, goal, values, worlds, progress)
     if found is None:
-        whom = "customers" if street.opened else "first-time buyers"
+        whom = "customers" if trials.opened else "first-time buyers"
         return _unmatched(fit, f"{config.market.focal.name} has hardly any {whom} there")
     matched = {path: values[path] * factor for path, factor in found.items()}
-    lived = street.live([matched], CHECKS, lambda _: None)[0]
+    lived = trials.live([matched], CHECKS, lambda _: None)[0]
     made = _with_factors(fit, goal, found, lived, (config.market.focal.name, n_brands))
-    return _with_leaving(made, config.market, street.beta(matched)) if street.opened else made
+    return _with_leaving(made, config.market, trials.beta(matched)) if trials.opened else made
 
 
 def _unmatched(fit: Fit, why: str) -> Fit:
@@ -200,9 +203,10 @@ def _cohort_goal(fit: Fit, point: Parameters, n: int) -> Goal:
         return np.asarray(buyers.sum(axis=1), float)
 
     return Goal(
-        told="as many of its first-time buyers buy again in each later quarter", unit="points", scale=100.0,
-        quarter=tuple(range(1, n + 1)), expected=shares,
-        error=np.sqrt(shares * (1.0 - shares) / fit.n_units), n_quarters=last + n, count=count,
+        told="as many of its first-time buyers buy again in each later quarter",
+        unit="points", scale=100.0, quarter=tuple(range(1, n + 1)), expected=shares,
+        error=np.sqrt(np.maximum(shares * (1.0 - shares), 1.0 / fit.n_units) / fit.n_units),
+        n_quarters=last + n, count=count,
     )  # fmt: skip
 
 
@@ -253,7 +257,7 @@ def _follow(point: Parameters, calendar: Calendar, days: Integers, *, opened: bo
 # The market ---------------------------------------------------------------------------------------
 
 
-class Street:
+class Trials:
     """The calibrated market under today's plan, in which rate and leaving can be anything.
 
     Parameters
@@ -282,8 +286,7 @@ class Street:
         self.config = realise(today, lambda _: 0.5)
         self.goal, self.world = goal, count()
         self.opened = PATHS["beta"] not in fit.parameters
-        self.usual = config.market.rate.mean
-        """Rate at which the market's leaving is as it states."""
+        self.usual = config.market.rate.mean  # at which its leaving is as it states
 
     def live(
         self, cases: Sequence[Mapping[str, float]], worlds: int, tell: Callable[[int], None]
@@ -337,7 +340,7 @@ class Street:
 
 
 def _search(
-    street: Street, goal: Goal, values: Mapping[str, float], worlds: int, progress: Progress | None
+    trials: Trials, goal: Goal, values: Mapping[str, float], worlds: int, progress: Progress | None
 ) -> dict[str, float] | None:
     """Return the factor on each value that shows the goal best; None if nobody is there to see."""
     start = np.log(list(values.values()))
@@ -359,7 +362,7 @@ def _search(
             if progress is not None:
                 progress(before + n, planned)
 
-        counted = street.live(cases, worlds, tell).sum(axis=1)
+        counted = trials.live(cases, worlds, tell).sum(axis=1)
         if counted[:, 0].sum() < FEWEST:
             return None
         best = _best_point(lattice, counted, goal, middle, half)
@@ -476,7 +479,7 @@ def _describe(goal: Goal, factors: Mapping[str, float], shown: F64, chance: F64,
     where = f" in quarter {goal.quarter[k]}" if len(goal.quarter) > 1 else ""
     text = (
         f"The market's rate and leaving are the category's, of which this firm, {place}, gets a "
-        f"part: {changes} what the log gives, so that {goal.told}, as the fitted model says. In "
+        f"part: {changes} what the log gives, so that {goal.told} as the fitted model says. In "
         f"fresh worlds the largest difference is {off[k] * goal.scale:+.2g} {goal.unit}{where}, "
         f"with a standard error of {chance[k] * goal.scale:.2g} by chance of the worlds."
     )

@@ -59,6 +59,10 @@ BOND_NOTE = (
     "Purchases alone cannot separate bond from habit: what is called habit here is all that recent "
     "purchases tell beyond taste and price. The weight of the bond stays as it was assumed."
 )
+RATE_NOTE = (
+    "Choices do not tell how often households buy: rates, leaving and order values are those of the "
+    "market that gives the rest."
+)
 
 
 def fit_panel(
@@ -157,6 +161,7 @@ def fit_panel(
         joint=draw_jointly(ours, settings, name, seed),
         notes=[
             BOND_NOTE,
+            RATE_NOTE,
             *tell_failures(test_ll, models, closed_loop),
             *tell_limits(panel, silent, named, ours.found.flat),
             *panel.notes,

@@ -8,6 +8,7 @@ are asked for what came after.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -234,7 +235,9 @@ def _assemble(base: CustomerBase, sample: int, draws: int, seed: int, threads: i
     ours = fit_engine_model(base, sample, threads)
     truth = observe(base, ours.calendar)
     seen = base.histories(log.split)
-    field = [_fit_field(base, m, seen, truth) for m in (FIELD if not base.panel else (NBD(),))]
+    models_of_field = (NBD(),) if base.panel else FIELD
+    with ThreadPoolExecutor(threads) as pool:
+        field = list(pool.map(lambda m: _fit_field(base, m, seen, truth), models_of_field))
     point = ours.chosen.point
     forecast = forecast_ours(base, ours.everybody, point, truth)
     amounts = estimate_amounts(base)
@@ -411,7 +414,7 @@ def _notes(base: CustomerBase, ours: EngineModel, field: Sequence[_Field]) -> li
         notes.append(
             f"A new customer's rate begins at {1.0 + point.novelty:.1f} times the settled one, and "
             f"63% of the difference is gone after {point.fade:.1f} weeks. The engine has no such "
-            "start: `rate.mean` is the settled rate, and newcomers repeat less at first."
+            "start: its newcomers repeat less at first, and settled customers more."
         )
     if not chosen.form.drift:
         notes.append(

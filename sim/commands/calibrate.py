@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from sim.calibration.amounts import spread_over_segments
+from sim.calibration.cohort import match_cohort
 from sim.calibration.fit import Fit
 from sim.calibration.lever_sizes import lever_text
 from sim.calibration.lift import fit_lift
@@ -107,8 +109,8 @@ def calibrate_panel(settings: Calibration, _: Config) -> tuple[Fit, str]:
         return fit_panel(panel, seed=settings.seed, threads=settings.threads, progress=say), focal
 
 
-def calibrate_log(settings: Calibration, _: Config) -> tuple[Fit, None]:
-    """Fit an order log."""
+def calibrate_log(settings: Calibration, config: Config) -> tuple[Fit, None]:
+    """Fit an order log, and have the focal brand's customers among rivals do as the log's."""
     log = read_log(
         settings.data,
         columns=settings.columns,
@@ -119,7 +121,11 @@ def calibrate_log(settings: Calibration, _: Config) -> tuple[Fit, None]:
         log = replace(log, amount=log.amount * settings.exchange)
     with status(wanted=settings.progress) as say:
         say("models of buying, leaving and spending")
-        return fit_transactions(log, seed=settings.seed, threads=settings.threads), None
+        fit = fit_transactions(log, seed=settings.seed, threads=settings.threads)
+    fit = spread_over_segments(fit, config.market)
+    compile_first(config)
+    with bar("Markets lived", settings) as advance:
+        return match_cohort(fit, seeded(config, settings), progress=advance), None
 
 
 def calibrate_targets(settings: Calibration, config: Config) -> tuple[Fit, None]:

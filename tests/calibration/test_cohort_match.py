@@ -9,8 +9,11 @@ import pytest
 
 import sim
 from sim.calibration.cohort import match_cohort
+from sim.calibration.export import export_log
 from sim.calibration.fit import Estimate, Fit
 from sim.calibration.market_file import calibrated_market
+from sim.calibration.reading import read_log
+from sim.calibration.transactions import fit_transactions
 from sim.kernels import layout as at
 from sim.model import LoyaltyModel
 
@@ -169,12 +172,32 @@ def test_a_brand_that_nobody_buys_is_left_as_it_is_with_a_note():
 
 
 def test_a_cohort_out_of_reach_is_said_to_be_missed():
-    """The engine has no burst of orders in a customer's first month, thirty times the later ones."""
+    """The engine has no first month in which customers order thirty times as often."""
     burst = SETTINGS | {"novelty": 30.0, "fade": 4.0}
     made = match_cohort(fit_of(burst), study(), customers=4000, worlds=2)
     told = made.series["cohort_in_market"]
     assert np.abs(np.subtract(told["log"], told["simulated"])).max() > 0.025
     assert "more than chance" in made.notes[-1]
+
+
+@pytest.mark.slow
+def test_the_categorys_leaving_comes_back_from_one_brands_log(tmp_path):
+    """The log of a brand takes who went to a rival for gone; the match takes that out again."""
+    config = study("customers=20000", "quarters=4")
+    path = tmp_path / "log.csv"
+    export_log(config, 20_000, burn_in=True, newcomers=True).observed.to_csv(path, index=False)
+    fit = fit_transactions(read_log(path, holdout="2025-06-30"))
+    made = match_cohort(fit, study())
+    truth = 0.793 / (0.793 + 7.0)
+    own, matched = (
+        alpha / (alpha + beta)
+        for alpha, beta in (
+            (f.market["leaving.alpha"]["lognormal"][0], f.market["leaving.beta"]["lognormal"][0])
+            for f in (fit, made)
+        )
+    )
+    assert own > 1.3 * truth
+    assert matched == pytest.approx(truth, rel=0.2)
 
 
 def test_results_do_not_depend_on_the_number_of_threads():

@@ -60,8 +60,8 @@ BOND_NOTE = (
     "purchases tell beyond taste and price. The weight of the bond stays as it was assumed."
 )
 RATE_NOTE = (
-    "Choices do not tell how often households buy: rates, leaving and order values are those of the "
-    "market that gives the rest."
+    "Choices do not tell how often households buy: rates, leaving and order values are those of "
+    "the market that gives the rest."
 )
 
 

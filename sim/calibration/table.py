@@ -159,7 +159,7 @@ class Table:
         )
         self.refresh()
         if not self.value("SELECT count(*) FROM cells"):
-            raise DataError(f"{self.name}: has a header and nothing below; allowed: rows")
+            raise DataError(f"{self.name}: has a header and no rows; allowed: some below it")
 
     def refresh(self) -> None:
         """Make `cells` follow a change of the columns of `texts`."""

@@ -171,6 +171,7 @@ def test_a_brand_that_nobody_buys_is_left_as_it_is_with_a_note():
     assert "focal has hardly any first-time buyers" in made.notes[-1]
 
 
+@pytest.mark.slow
 def test_a_cohort_out_of_reach_is_said_to_be_missed():
     """The engine has no first month in which customers order thirty times as often."""
     burst = SETTINGS | {"novelty": 30.0, "fade": 4.0}

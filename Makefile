@@ -11,6 +11,9 @@ BIN := $(VENV)/bin
 MADE := $(VENV)/.made
 VERSION := -c 'import sys; print("%d.%d" % sys.version_info[:2])'
 
+# A process per core; a file's tests stay in one, for what they make once and share.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
 export UV_HTTP_TIMEOUT ?= 180
 
 .DEFAULT_GOAL := help
@@ -26,10 +29,10 @@ demo: install ## answer the main question: a retailer's three-phase plan against
 	$(BIN)/fidelio run scenario=retail_three_phase
 
 test: install ## run the tests, less the slow ones and those that need a cluster
-	$(BIN)/python -m pytest -m "not slow and not cluster"
+	$(PYTEST) -m "not slow and not cluster"
 
 test-all: install ## run every test
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 lint: install ## check style, formatting, types and import contracts
 	$(BIN)/ruff check .

@@ -589,6 +589,7 @@ def _customers(document: Document) -> Section | None:
     series = document["series"]
     makers = (
         ("repeats", _repeats), ("active", _active), ("by_frequency", _by_frequency),
+        ("cohort_in_market", _in_market),
     )  # fmt: skip
     pictures = [make(series[name]) for name, make in makers if series.get(name)]
     if penetration := (document["holdout"] or {}).get("penetration"):
@@ -630,6 +631,19 @@ def _by_frequency(series: Mapping[str, Any]) -> Picture:
         "Who will buy again",
         "mean orders in the time that was kept back, by orders before",
         figures.draw(figure, "frequency", "expected orders by orders before"),
+    )
+
+
+def _in_market(series: Mapping[str, Any]) -> Picture:
+    labels = [plain(quarter) for quarter in series["quarter"][1:]]
+    lines = {"log": series["log"][1:], OURS: series["simulated"][1:]}
+    figure = figures.columns(labels, lines, "quarters after the first order", shares=True)
+    return Picture(
+        "Among rivals",
+        "share of first-time buyers who order again",
+        figures.draw(figure, "in_market", "a cohort as fitted to the log, and in the market"),
+        "Log: what the model that was fitted to the log expects of a cohort. This market: the "
+        "focal brand's, simulated among its rivals.",
     )
 
 

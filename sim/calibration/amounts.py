@@ -1,4 +1,4 @@
-"""What an order is worth: its mean, and by gamma-gamma how much customers differ in it."""
+"""What an order is worth: its mean, and how much customers differ in it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from sim.calibration.customer_base import FEWEST, CustomerBase
 from sim.calibration.estimation import describe
 from sim.calibration.fit import Estimate, Fit
 from sim.calibration.lifetimes import Spending, fit_gamma_gamma, name_gamma_gamma
+from sim.calibration.observed import Integers
 from sim.config.market import Market
+from sim.types import F64
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Amounts:
 
 
 def estimate_amounts(base: CustomerBase) -> Amounts:
-    """Estimate the mean order, and by gamma-gamma how much customers differ."""
+    """Estimate the mean order and how much customers differ; gamma-gamma is the field's model."""
     if base.spending is None or base.repeat_spending is None:
         return Amounts(notes=("The log has no amounts: order values are the market's own.",))
     notes = []
@@ -45,6 +47,7 @@ def estimate_amounts(base: CustomerBase) -> Amounts:
         )
         return Amounts(notes=tuple(notes))
     mean = float(amount.mean())
+    positive = unit, amount
     deviation = np.bincount(unit, amount - mean, minlength=base.n)
     basket = Estimate(mean, float(np.sqrt(np.sum(deviation**2))) / len(amount))
     unit, amount = base.repeat_spending
@@ -68,7 +71,36 @@ def estimate_amounts(base: CustomerBase) -> Amounts:
         "train_ll": found.log_likelihood / float(some.sum()),
         "parameters": {name: e._asdict() for name, e in named.items()},
     }
-    return Amounts(basket, named["sd_ln_between"], model, tuple(notes))
+    return Amounts(basket, spread_of_orders(*positive), model, tuple(notes))
+
+
+def spread_of_orders(unit: Integers, amount: F64) -> Estimate:
+    """Return how much customers differ: the sd over customers of the ln of an order.
+
+    Parameters
+    ----------
+    unit
+        Shape (n_orders,): whose order it is.
+    amount
+        Shape (n_orders,): above 0.
+
+    Notes
+    -----
+    The engine's customers are lognormal. The variance of customers' means, less what their orders'
+    own variance makes of it, and its large-sample error (Burdick & Graybill 1992, Confidence
+    Intervals on Variance Components, section 3.3).
+    """
+    ln = np.log(amount)
+    n = np.bincount(unit)
+    mean, n = np.bincount(unit, ln)[n > 0] / n[n > 0], n[n > 0]
+    free = max(len(ln) - len(n), 1)
+    within = max(float(np.sum(ln**2) - np.sum(n * mean**2)), 0.0) / free
+    part = within * float(np.mean(1.0 / n))
+    of_means = float(mean.var(ddof=1))
+    variance = max(of_means - part, 0.0)
+    error = float(np.sqrt(2.0 * (of_means**2 / (len(n) - 1) + part**2 / free)))
+    sd = float(np.sqrt(variance))
+    return Estimate(sd, error / (2.0 * sd) if sd > 0.0 else None)
 
 
 def spread_over_segments(fit: Fit, market: Market) -> Fit:

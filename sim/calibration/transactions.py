@@ -365,7 +365,7 @@ def _settings(
         if estimate is not None:
             value, se = estimate.estimate, estimate.se or 0.0
             market[path] = {"normal": [value, se]} if se > 0 else value
-            how = "mean order" if path == "basket" else "gamma-gamma, sd of ln over customers"
+            how = "mean order" if path == "basket" else "sd of ln over customers"
             stated[path] = f"{source}, {how} {value:.4g} (s.e. {se:.2g})"
     return market, stated
 

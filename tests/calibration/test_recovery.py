@@ -221,18 +221,15 @@ def recover_orders(numbers: range, folder: Path, customers: int) -> list[Recover
             "leaving.alpha": market.leaving.alpha,
             "leaving.beta": market.leaving.beta,
             "basket": market.basket,
+            "spread.basket": market.spread.basket,
         }
         recovered += compare_settings(fit, truth)
-        # The field's gamma-gamma is not the engine's lognormal: near, but not within its error.
-        assert fit.parameters["spread.basket"].estimate == pytest.approx(
-            market.spread.basket, rel=0.15
-        )
     return recovered
 
 
 def test_a_log_gives_back_how_its_customers_buy_and_leave(tmp_path):
     recovered = recover_orders(range(1), tmp_path, 2000)
-    assert len(recovered) == 5
+    assert len(recovered) == 6
     assert within(recovered) >= 0.9
     assert max(abs(each.z) for each in recovered) < 4.0
 

@@ -1,19 +1,25 @@
-"""Score every shipped market: `conf/scorecard/`, `docs/validation.md` and its pictures.
+"""Make `docs/validation.md`: what the shipped data and the shipped markets say of the model.
 
-    python experiments/validation/validate.py            # all markets, a minute or two
-    python experiments/validation/validate.py --worlds 8
+    python experiments/validation/validate.py               # all but recovery, some minutes
+    python experiments/validation/validate.py --only data   # real purchases; the rest stays
+    python experiments/validation/validate.py --only laws   # scorecards of the shipped markets
+    python experiments/validation/validate.py --recovery    # and made-up data anew: half an hour
 
-A report on a shipped market shows its card from `conf/scorecard/`; a test fails when a card is not
-of the market's present file, of the laws or of the code, and this makes it anew.
+The scorecards also go to `conf/scorecard/`. A report on a shipped market shows its card from there;
+a test fails when a card is not of the market's present file, of the laws or of the code, and this
+makes it anew.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
+
+from page import ROOT, save, show, table, text, write_page
+from recovery import recover
 
 import sim
+from data import data_half
 from sim.config.load import choices
 from sim.report.numbers import plain
 from sim.report.scorecard import decimals
@@ -22,11 +28,7 @@ from sim.validation.card import Line, Reading, Scorecard, write_card
 from sim.validation.published import published
 from sim.validation.scorecard import score
 
-ROOT = Path(__file__).parents[2]
 CARDS = ROOT / "conf" / "scorecard"
-PAGE = ROOT / "docs" / "validation.md"
-PICTURES = ROOT / "docs" / "images" / "validation"
-PREFACE = Path(__file__).parent / "preface.md"
 SHOWN = ("online_retail", "grocery", "bank")
 """Markets whose pictures stand in the page."""
 CAPTIONS = {
@@ -38,20 +40,33 @@ CAPTIONS = {
     "programme": "A loyalty programme: share of purchases, and the answer to the survey",
 }
 MARKS = {"pass": "✓", "fail": "**✗**", "untried": "–"}
-DPI = 110
 
 
 def main() -> None:
-    """Make all cards and write them, the page and the pictures."""
+    """Make what is asked for, and the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--worlds", type=int, default=8)
-    worlds = parser.parse_args().worlds
+    parser.add_argument("--only", choices=("data", "laws"), help="make this half of the page")
+    parser.add_argument("--recovery", action="store_true", help="make recovery.json anew first")
+    parser.add_argument("--worlds", type=int, default=8, help="in which a market is scored")
+    asked = parser.parse_args()
+    if asked.recovery:
+        recover()
+    made = {}
+    if asked.only != "laws":
+        made["data"] = data_half()
+    if asked.only != "data":
+        made["laws"] = laws_half(asked.worlds)
+    write_page(made)
+
+
+def laws_half(worlds: int) -> list[str]:
+    """Make all cards and write them and their pictures; return the lines of the page."""
     cards = [card_of(market, worlds) for market in choices("market")]
     for card in cards:
         write_card(card, CARDS / f"{card.market}.json")
         if card.market in SHOWN:
             draw(card)
-    PAGE.write_text("\n".join(page(cards)) + "\n", encoding="utf-8")
+    return page(cards)
 
 
 def card_of(market: str, worlds: int) -> Scorecard:
@@ -64,16 +79,15 @@ def card_of(market: str, worlds: int) -> Scorecard:
 
 def draw(card: Scorecard) -> None:
     """Write the pictures of a card."""
-    PICTURES.mkdir(parents=True, exist_ok=True)
     for name, figure in pictures(card, card.series).items():
-        figure.savefig(PICTURES / f"{card.market}_{name}.png", dpi=DPI, metadata={"Software": None})
+        save(figure, f"{card.market}_{name}")
 
 
 def page(cards: list[Scorecard]) -> list[str]:
-    """Return the lines of the page."""
-    lines = [PREFACE.read_text(encoding="utf-8").rstrip(), "", *overview(cards)]
+    """Return the lines of this half of the page."""
+    lines = [text("laws"), "", *overview(cards)]
     for card in cards:
-        lines += ["", f"## {card.market}", "", f"{card.title}, a {card.kind} market; "
+        lines += ["", f"### {card.market}", "", f"{card.title}, a {card.kind} market; "
                   f"{card.worlds} worlds of {card.customers:,} customers.", ""]  # fmt: skip
         lines += figures(card)
         if card.market in SHOWN:
@@ -110,7 +124,8 @@ def figures(card: Scorecard) -> list[str]:
                 [title, reading.title, observed(reading), target_text(reading), mark, source]
             )
             said = ("", "", "")
-    return table(["regularity", "figure", "here", "target", "", "source"], rows)
+    head = ["regularity", "figure", "here", "target", "", "source"]
+    return table(head, rows, numbers=("here", "target"))
 
 
 def observed(reading: Reading) -> str:
@@ -126,7 +141,7 @@ def shown(card: Scorecard) -> list[str]:
     """Return the pictures of a card and its table of duplication."""
     lines = []
     for name in pictures(card, card.series):
-        lines += [f"![{CAPTIONS[name]}](images/validation/{card.market}_{name}.png)", ""]
+        lines += [show(f"{card.market}_{name}", CAPTIONS[name]), ""]
     series = card.series["duplication"]
     [line] = [line for line in card.lines if line.name == "duplication"]
     rows = [
@@ -142,12 +157,6 @@ def mean_d(line: Line) -> float:
     """Return the mean coefficient of duplication."""
     [d] = [reading.observed for reading in line.readings if reading.name == "d"]
     return d or 0.0
-
-
-def table(head: list[str], rows: list[list[str]]) -> list[str]:
-    """Return a table in Markdown."""
-    rule = ["---", *["---:" if column in ("here", "target") else "---" for column in head[1:]]]
-    return [f"| {' | '.join(row)} |" for row in [head, rule, *rows]]
 
 
 if __name__ == "__main__":

@@ -47,8 +47,8 @@ def test_what_a_market_shows_makes_a_market_that_is_studied(here, capsys):
     )
     assert fit["parameters"]["habit"]["se"] > 0
     assert load(overrides=["market=made/mine.yaml"]).market.focal.name == "rival_1"
-    assert main(["run", "market=made/mine.yaml", "plan=today", "customers=300", "replications=2",
-                 "report=none", "report.scorecard=false", "engine.progress=false"]) == 0  # fmt: skip
+    small = ["customers=300", "replications=2", "report=none", "engine.progress=false"]
+    assert main(["run", "market=made/mine.yaml", "plan=today", *small]) == 0
 
 
 def test_an_order_log_in_parquet_makes_a_market(here):

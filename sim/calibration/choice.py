@@ -271,7 +271,7 @@ def draw_normals(data: Occasions, n_draws: int, seed: int) -> F64:
     n, size = data.n_households, data.price.shape[1] + 2
     fitting = 2 ** int(np.log2(max(MOST_NUMBERS // (n * size), LEAST_DRAWS)))
     n_draws = min(n_draws, fitting)
-    sobol = qmc.Sobol(size, rng=np.random.default_rng(seed))
+    sobol = qmc.Sobol(size, rng=seed)
     points = sobol.random_base2(int(np.ceil(np.log2(n * n_draws))))[: n * n_draws]
     normals = np.asarray(ndtri(points)).reshape(n, n_draws, size)
     return np.ascontiguousarray(normals.transpose(0, 2, 1))

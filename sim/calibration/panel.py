@@ -297,7 +297,7 @@ def draw_jointly(
 ) -> dict[str, list[float]]:
     """Draw the uncertain settings together, from the normal of the estimates."""
     found = model.found
-    sobol = qmc.Sobol(len(found.at), rng=np.random.default_rng(seed))
+    sobol = qmc.Sobol(len(found.at), rng=seed)
     normals = ndtri(sobol.random_base2(int(np.log2(JOINT_DRAWS))))
     values, vectors = np.linalg.eigh(found.covariance)
     root = vectors * np.sqrt(np.maximum(values, 0.0))

@@ -376,7 +376,7 @@ def _draw_joint(ours: EngineModel, n_draws: int, seed: int) -> dict[str, list[fl
     used = [i for i, name in enumerate(form.names) if name in PATHS]
     values, vectors = np.linalg.eigh(found.covariance[np.ix_(used, used)])
     root = vectors * np.sqrt(np.maximum(values, 0.0))
-    sobol = qmc.Sobol(len(used), rng=np.random.default_rng(seed))
+    sobol = qmc.Sobol(len(used), rng=seed)
     normals = ndtri(sobol.random_base2(int(np.ceil(np.log2(n_draws))))[:n_draws])
     drawn = np.exp(found.at[used] + normals @ root.T)
     joint = {}

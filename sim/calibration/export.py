@@ -469,5 +469,5 @@ def _parse_day(text: str) -> date:
 
 def _dates(first: date, days: Integers) -> NDArray[np.str_]:
     """Return the dates of days after the first, YYYY-MM-DD."""
-    dates: NDArray[np.str_] = (np.datetime64(first, "D") + days).astype(str)
+    dates: NDArray[np.str_] = (np.datetime64(first, "D") + days.astype("m8[D]")).astype(str)
     return dates

@@ -95,13 +95,14 @@ def make_calendar(
     """
     zero = np.datetime64(origin or ASSUMED_ORIGIN, "D")
     last = max(ends)
-    months = np.arange((zero + first).astype("M8[M]"), (zero + last).astype("M8[M]") + 2)
+    from_month, to_month = (zero + np.array([first, last]).astype("m8[D]")).astype("M8[M]")
+    months = np.arange(from_month, to_month + np.timedelta64(2, "M"))
     month_ends = (months.astype("M8[D]") - zero).astype(int) - 1
     days = set(month_ends.tolist()) | set(ends)
     if weekly:
         days |= set(range(6, last, 7))
     bounds = np.array(sorted({first, *(day for day in days if first < day <= last)}))
-    month = (zero + bounds[:-1] + 1).astype("M8[M]").astype(int)
+    month = (zero + (bounds[:-1] + 1).astype("m8[D]")).astype("M8[M]").astype(int)
     quarters = 1970 * QUARTERS_PER_YEAR + month // MONTHS_PER_QUARTER
     named, of_name = np.unique(quarters, return_inverse=True)
     label = "{}Q{}" if origin else "year {} Q{}"

@@ -20,11 +20,11 @@ from sim.calibration.lift import fit_lift
 from sim.calibration.lift_tests import read_lift_tests
 from sim.calibration.market_file import calibrated_market, market_text
 from sim.calibration.panel import fit_panel
-from sim.calibration.reading import read_log, read_panel
 from sim.calibration.targets import fit_targets, read_targets
 from sim.calibration.transactions import fit_transactions
 from sim.commands.arguments import compile_first, read_arguments, status
 from sim.commands.common import progress_bar
+from sim.commands.data import log_of, panel_of
 from sim.commands.fit import show_fit
 from sim.config.calibration import Calibration, DataKind
 from sim.config.study import Config
@@ -95,13 +95,7 @@ def show(fit: Fit, out: Path, beside: Path) -> None:
 
 def calibrate_panel(settings: Calibration, _: Config) -> tuple[Fit, str]:
     """Fit a panel; the brand to be studied is the one asked for, or the one that sells most."""
-    panel = read_panel(
-        settings.data,
-        columns=settings.columns,
-        holdout=settings.holdout,
-        min_occasions=settings.min_occasions,
-        date_format=settings.date_format,
-    )
+    panel = panel_of(settings, settings.data)
     focal = settings.focal or panel.brands[int(np.argmax(np.bincount(panel.chosen)))]
     if focal not in panel.brands:
         raise ConfigError("no such brand in the data", key="focal", value=focal, known=panel.brands)
@@ -111,12 +105,7 @@ def calibrate_panel(settings: Calibration, _: Config) -> tuple[Fit, str]:
 
 def calibrate_log(settings: Calibration, config: Config) -> tuple[Fit, None]:
     """Fit an order log, and have the focal brand's customers among rivals do as the log's."""
-    log = read_log(
-        settings.data,
-        columns=settings.columns,
-        holdout=settings.holdout,
-        date_format=settings.date_format,
-    )
+    log = log_of(settings, settings.data)
     if log.amount is not None:
         log = replace(log, amount=log.amount * settings.exchange)
     with status(wanted=settings.progress) as say:

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from sim.calibration.fit import Fit
-from sim.calibration.reading import read_log, read_panel
 from sim.commands.arguments import compile_first, read_arguments, status
 from sim.commands.common import console, progress_bar
+from sim.commands.data import log_of, panel_of
 from sim.commands.fit import show_fit
 from sim.config.build import at_medians
 from sim.config.calibration import DataKind, Validation
@@ -82,21 +82,14 @@ def _predicted(settings: Validation, config: Config, arguments: Sequence[str]) -
         return None
     market = at_medians(config).market
     options: dict[str, Any] = {"seed": settings.seed, "threads": settings.threads}
-    reading: dict[str, Any] = {
-        "columns": settings.columns,
-        "holdout": settings.holdout,
-        "date_format": settings.date_format,
-    }
     known = known_numbers(arguments)
     with status(wanted=settings.progress) as say:
         say("reading")
         if settings.kind is DataKind.PANEL:
-            panel = read_panel(settings.data, min_occasions=settings.min_occasions, **reading)
-            found = predict_panel(panel, market, known, progress=say, **options)
-        else:
-            found = predict_log(read_log(settings.data, **reading), market, known, progress=say,
-                                **options)  # fmt: skip
-    return found
+            panel = panel_of(settings, settings.data)
+            return predict_panel(panel, market, known, progress=say, **options)
+        log = log_of(settings, settings.data)
+        return predict_log(log, market, known, progress=say, **options)
 
 
 def known_numbers(arguments: Sequence[str]) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,20 @@ def folder_of(group: str) -> Path:
 def choices(group: str) -> tuple[str, ...]:
     """Return the names that are shipped for a group, sorted."""
     return tuple(sorted(file.stem for file in folder_of(group).glob("*.yaml")))
+
+
+def cache_folder() -> Path:
+    """Return the folder of what is kept to save time, beside the compiled kernels.
+
+    A temporary one if it cannot be made.
+    """
+    given = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
+    folder = (Path(given) if given else Path.home() / ".cache") / "fidelio"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return Path(tempfile.gettempdir())
+    return folder
 
 
 def is_path(value: str) -> bool:

@@ -33,6 +33,7 @@ import simpy
 from numpy.typing import ArrayLike
 
 from sim.config.desk import Desk
+from sim.config.files import cache_folder
 from sim.kernels import philox
 from sim.types import F64
 
@@ -193,7 +194,7 @@ def _curve(agents: int, handling: float, patience: float, promise: float) -> Ser
     numbers = {
         "agents": agents, "handling": handling, "patience": patience, "promise": promise,
     }  # fmt: skip
-    path = _cache_folder() / f"desk-{_digest(numbers)}.json"
+    path = cache_folder() / f"desk-{_digest(numbers)}.json"
     levels = _read(path)
     if levels is None:
         desk = Desk("", "", agents, handling, patience, promise)
@@ -222,16 +223,6 @@ def _digest(numbers: dict[str, Any]) -> str:
     sources = [Path(__file__), Path(philox.__file__)]
     text = json.dumps(numbers, sort_keys=True).encode()
     return hashlib.sha256(b"".join([text, *(s.read_bytes() for s in sources)])).hexdigest()[:16]
-
-
-def _cache_folder() -> Path:
-    given = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
-    folder = (Path(given) if given else Path.home() / ".cache") / "fidelio"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return Path(tempfile.gettempdir())
-    return folder
 
 
 def _read(path: Path) -> list[float] | None:

@@ -32,8 +32,6 @@ OTHERS: Final = PLAN_COLOURS[1:]
 Numbers = Sequence[float | None]
 BAR: Final = 0.38
 """Height of a bar, in rows."""
-INSIDE: Final = 0.8
-"""Place along an axis from which a label stands left of its point."""
 
 
 def draw(figure: Figure, name: str, label: str) -> Markup:

@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -19,7 +18,7 @@ from typing import Any
 
 import sim
 from sim.config.build import dump
-from sim.config.files import config_root, folder_of
+from sim.config.files import cache_folder, config_root, folder_of
 from sim.config.study import Config
 from sim.errors import StoreError
 from sim.store import write_text
@@ -173,13 +172,7 @@ def read_card(path: Path) -> Scorecard | None:
 
 
 def _cached(key: str, *, quick: bool) -> Path:
-    return _folder() / f"scorecard-{'quick-' if quick else ''}{key}.json"
-
-
-def _folder() -> Path:
-    """Return the user's cache, beside the compiled kernels."""
-    given = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
-    return (Path(given) if given else Path.home() / ".cache") / "fidelio"
+    return cache_folder() / f"scorecard-{'quick-' if quick else ''}{key}.json"
 
 
 def compact(card: Scorecard) -> dict[str, Any]:

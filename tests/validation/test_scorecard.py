@@ -115,7 +115,7 @@ def test_a_run_says_what_the_market_fails_and_can_be_told_not_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A market whose customers do not mind prices is marked; nothing is computed if not asked."""
-    monkeypatch.setattr(cards, "_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(cards, "cache_folder", lambda: tmp_path / "cache")
     small = ["customers=200", "replications=2", "quarters=2", "engine.progress=false",
              "plan=today", "market.weights.price=0", "market.weights.reference=0"]  # fmt: skip
     assert main(["run", *small, f"hydra.run.dir={tmp_path}/a", "report.scorecard=false"]) == 0

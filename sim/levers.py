@@ -148,6 +148,8 @@ class Impact(NamedTuple):
     effect: Effect
     factors: tuple[F64, ...]
     """Shape (n_segments,) each: by how much the size differs between segments."""
+    full: F64
+    """Shape (n_segments,): its size where no other lever undoes it."""
     counts: float
     """By how much it counts at its touchpoint."""
     touches: int | None
@@ -155,11 +157,18 @@ class Impact(NamedTuple):
 
     def size(self, strength: Mapping[str, float]) -> F64:
         """Return its size by segment, as far as no other lever undoes it."""
-        undone = max((strength.get(name, 0.0) for name in self.effect.without), default=0.0)
-        size: F64 = self.effect.size * (1.0 - undone) * self.factors[0]
-        for factor in self.factors[1:]:
-            size = size * factor
-        return size
+        if not self.effect.without:
+            return self.full
+        undone = max(strength.get(name, 0.0) for name in self.effect.without)
+        return _product(self.effect.size * (1.0 - undone), self.factors)
+
+
+def _product(size: float, factors: tuple[F64, ...]) -> F64:
+    """Return a size times its factors by segment, in their order."""
+    product: F64 = size * factors[0]
+    for factor in factors[1:]:
+        product = product * factor
+    return product
 
 
 class Programme:
@@ -197,6 +206,17 @@ class Programme:
             name: [self._impact(effect, privacy) for effect in lever.effects]
             for name, lever in self.levers.items()
         }
+        self.supporters = {
+            name: [(n, other.strengthens[name]) for n, other in self.levers.items()
+                   if other.strengthens.get(name)]
+            for name in self.levers
+        }  # fmt: skip
+        """Lever to those of the plan that strengthen or undermine it, each with its gain."""
+        self.perks = {
+            name: max(brand.perks.get(name, 0.0) for brand in market.brands[1:])
+            for name in self.levers
+        }
+        """Lever to how much what a rival has already resembles it, 0..1."""
         weights = np.array([getattr(market.journey, touchpoint.value) for touchpoint in WEIGHED])
         self.touchpoint_weights = weights / weights.sum()
         self.budget = Budget(plan)
@@ -257,7 +277,8 @@ class Programme:
         """Return a cost per head of the levers that are in use, shape (n_segments,)."""
         total = np.zeros(len(self.segments))
         for lever in self.levers.values():
-            total += getattr(lever.cost, name) * used[lever.name]
+            if rate := getattr(lever.cost, name):
+                total += rate * used[lever.name]
         return total
 
     def stop(self, quarter: int) -> float:
@@ -276,7 +297,7 @@ class Programme:
         touched = np.zeros((len(WEIGHED), len(self.segments)))
         for name, impacts in self.impacts.items():
             own = np.zeros((N_CHANNELS, len(self.segments)))
-            for impact in impacts:
+            for impact in impacts if felt[name] else ():
                 size = impact.size(strength) * felt[name] * reached[name]
                 own[impact.effect.channel] += size * impact.counts
                 if impact.touches is not None:
@@ -286,12 +307,14 @@ class Programme:
 
     def _impact(self, effect: Effect, privacy: F64) -> Impact:
         """Return what of an effect stays the same from quarter to quarter."""
-        factor = np.array([effect.segments.get(s, 1.0) for s in self.segments])
+        segments = np.array([effect.segments.get(s, 1.0) for s in self.segments])
         minded = effect.channel == Channel.TRUST and effect.size < 0
         touches = effect.channel <= Channel.MATCH and effect.touchpoint in WEIGHED
+        factors = (segments, privacy) if minded else (segments,)
         return Impact(
             effect=effect,
-            factors=(factor, privacy) if minded else (factor,),
+            factors=factors,
+            full=_product(effect.size, factors),
             counts=self.market.journey.factor(effect.touchpoint),
             touches=WEIGHED.index(effect.touchpoint) if touches else None,
         )
@@ -308,6 +331,8 @@ class Programme:
 
         While waves have come to a part of the customers only, the money is spent on that part.
         """
+        if not self.stock[name]:
+            return 0.0
         lever, covered = self.levers[name], self.rollout.covered(name)
         reached = self.market.company_customers * float(self.reach[name] * covered @ self.shares)
         if reached <= 0.0:
@@ -338,10 +363,9 @@ class Programme:
 
     def _support(self, name: str, strength: dict[str, float]) -> float:
         """Return the factor by which other levers strengthen or undermine this one."""
-        gains = (other.strengthens.get(name, 0.0) * strength[n] for n, other in self.levers.items())
+        gains = (gain * strength[other] for other, gain in self.supporters[name])
         return max(1.0 + sum(gains), 0.0)
 
     def _distinct(self, name: str, alike: Mapping[str, float]) -> float:
         """Return what is left of a lever's effect beside the rival whose own resembles it most."""
-        perks = (brand.perks.get(name, 0.0) for brand in self.market.brands[1:])
-        return 1.0 - self.levers[name].sameness * max(alike.get(name, 0.0), *perks)
+        return 1.0 - self.levers[name].sameness * max(alike.get(name, 0.0), self.perks[name])

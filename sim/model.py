@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -445,15 +446,21 @@ def draw_parameters(unknowns: Unknowns, seed: int, replication: int) -> Drawn:
     plan's parameters go by the plan's name, whatever its part in the study.
     """
     planned = unknowns.config
-    roles = {"plan": planned.plan.name, "baseline": planned.baseline.name}
+    plan, baseline = planned.plan.name, planned.baseline.name
 
     def draw(path: str) -> float:
-        role, _, rest = path.partition(".")
-        name = f"plans.{roles[role]}.{rest}" if role in roles else path
-        entity = zlib.crc32(name.encode())
+        entity = _address(path, plan, baseline)
         return float(philox.draw_uniform(entity, 0, philox.PARAMETER, seed, replication))
 
     return Drawn(*unknowns.realise(draw), planned)
+
+
+@functools.lru_cache(maxsize=4096)  # the same few hundred paths for every world
+def _address(path: str, plan: str, baseline: str) -> int:
+    """Return the entity whose draws a parameter takes, given the names of plan and baseline."""
+    roles = {"plan": plan, "baseline": baseline}
+    role, _, rest = path.partition(".")
+    return zlib.crc32((f"plans.{roles[role]}.{rest}" if role in roles else path).encode())
 
 
 def _make_collector() -> mesa.DataCollector:

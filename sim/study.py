@@ -7,19 +7,21 @@ again with the same parameters in another world; these twins tell how much of th
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from sim import kernels
 from sim.config.build import Unknowns, uncertain_parameters
+from sim.config.finance import Finance
 from sim.config.plan import Plan
 from sim.config.study import Config
 from sim.engines.local import LocalEngine, StoppedError
@@ -68,6 +70,10 @@ TABLES = {
     "tiers": "customers by membership tier before and after each quarter",
 }
 """Tables of a study, each with a row's plan and replication, and what they hold."""
+
+LIFETIME_VALUE = "lifetime_value"
+MEASURED = (*MEASURES, LIFETIME_VALUE)
+"""Columns of the table of measures; the last one takes money beside the history."""
 
 # Worlds of twins are numbered from here, out of reach of any replication.
 TWIN_WORLDS = 1 << 31
@@ -342,21 +348,24 @@ class Groundwork:
     ----------
     config
         What to study.
+    unknowns
+        What is uncertain in it, if that is known.
 
     Attributes
     ----------
     unknowns
         What is uncertain in it.
-    schedules
-        Plan to its tasks and waves as planned.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, unknowns: Unknowns | None = None) -> None:
         self.config = config
-        self.unknowns = Unknowns(config)
-        self.schedules = {
-            plan.name: planned_schedule(plan, config.lever) for plan in config.every_plan.values()
-        }
+        self.unknowns = unknowns or Unknowns(config)
+
+    @functools.cached_property
+    def schedules(self) -> dict[str, list[Work]]:
+        """Plan to its tasks and waves as planned."""
+        levers = self.config.lever
+        return {p.name: planned_schedule(p, levers) for p in self.config.every_plan.values()}
 
 
 def compile_kernels(config: Config, tell: Callable[[], Any]) -> None:
@@ -433,8 +442,27 @@ def run_study(config: Config, progress: Progress | None = None) -> StudyResult:
     return collect()
 
 
-def run_replication(config: Config | Groundwork, task: Task, engine: LocalEngine) -> Replication:
-    """Live one world: burn in once, then each plan and the baseline from copies of that state."""
+def run_replication(
+    config: Config | Groundwork,
+    task: Task,
+    engine: LocalEngine,
+    tables: Collection[str] = tuple(TABLES),
+    measures: Collection[str] = MEASURED,
+) -> Replication:
+    """Live one world: burn in once, then each plan and the baseline from copies of that state.
+
+    Parameters
+    ----------
+    config
+        What is studied; who lives many of its worlds gives their `Groundwork`.
+    task
+        Which world.
+    engine
+        How many threads it may take, and when to stop.
+    tables, measures
+        Which of TABLES, and which columns of the table of measures, are made beside the outcomes:
+        a sweep has no use for most.
+    """
     groundwork = config if isinstance(config, Groundwork) else Groundwork(config)
     with ThreadPoolExecutor(engine.threads_per_task) as pool:
         model = LoyaltyModel(
@@ -445,54 +473,86 @@ def run_replication(config: Config | Groundwork, task: Task, engine: LocalEngine
             mapper=pool.map if engine.threads_per_task > 1 else map,
         )
         _step_until(model, 1, engine)
-        baseline = _live_plan(model, model.config.baseline, groundwork, engine)
-        results = {model.config.baseline.name: baseline}
-        for plan in model.config.plans or (model.config.plan,):
-            if plan.name not in results:
-                results[plan.name] = _live_plan(model, plan, groundwork, engine)
-        if groundwork.config.risks.register:
-            _live_without_risks(model, results, engine)
-    for result in results.values():
-        rate = model.config.finance.quarterly_rate
-        flows, base = result.tables["cash_flow"], baseline.tables["cash_flow"]
-        result.outcomes.update(_money(flows, base, rate))
+        lived: dict[str, _Lived] = {}
+        for plan in (model.config.baseline, *(model.config.plans or (model.config.plan,))):
+            if plan.name not in lived:
+                lived[plan.name] = _live_plan(model, plan, groundwork, engine, tables, measures)
+        if groundwork.config.risks.register and "without_risks" in tables:
+            _live_without_risks(model, lived, engine)
+    base = lived[model.config.baseline.name].flows
+    rate = model.config.finance.quarterly_rate
+    results = {
+        name: PlanResult(life.tables, {**life.levels, **_money(life.flows, base, rate)})
+        for name, life in lived.items()
+    }
     replication = Replication(task, results, model.drawn)
     model.release()
     return replication
 
 
+class _Lived(NamedTuple):
+    """What living one plan gave."""
+
+    tables: dict[str, Table]
+    """Those that are kept."""
+    flows: Table
+    """The table of the cash flow."""
+    levels: dict[str, float]
+    """The outcomes that take no baseline."""
+    struck: bool
+    """Whether an event struck."""
+
+
 def _live_plan(
-    burnt_in: LoyaltyModel, plan: Plan, groundwork: Groundwork, engine: LocalEngine
-) -> PlanResult:
+    burnt_in: LoyaltyModel, plan: Plan, groundwork: Groundwork, engine: LocalEngine,
+    tables: Collection[str], measures: Collection[str],
+) -> _Lived:  # fmt: skip
     """Live a plan to the horizon from a copy of the burnt-in state."""
     model = burnt_in.fork(plan)
     finance = model.config.finance
     _step_until(model, model.config.quarters + 1, engine)
     history = model.history()
     scale = customer_scale(history)
-    value = (finance.gross_margin, finance.quarterly_rate)
-    measures = measure_columns(history, scale)
-    measures["lifetime_value"] = present_lifetime_value(history, *value).ravel()
-    clv = focal_lifetime_value(history, *value)
-    tables = {
-        "without_risks": from_rows(["quarter", "net"], []),
-        "measures": measures,
-        "cash_flow": cash_flow(history, model.records, plan, finance, scale),
-        "cohort": _cohort_table(model),
-        "switching": _switching_table(model),
-        "levers": _lever_table(model),
-        "rollout": _rollout_table(model, groundwork.schedules[plan.name]),
-        "events": from_rows(["quarter", "risk"], model.risks.events),
-        "decisions": from_rows(Decision._fields, model.focal_policy.decisions),
-        "tiers": tier_table(model.records, model.config.market, scale),
+    flows = cash_flow(history, model.records, plan, finance, scale)
+    made: dict[str, Callable[[], Table]] = {
+        "without_risks": lambda: from_rows(["quarter", "net"], []),
+        "measures": lambda: _measure_table(history, finance, scale, measures),
+        "cash_flow": lambda: flows,
+        "cohort": lambda: _cohort_table(model),
+        "switching": lambda: _switching_table(model),
+        "levers": lambda: _lever_table(model),
+        "rollout": lambda: _rollout_table(model, groundwork.schedules[plan.name]),
+        "events": lambda: from_rows(["quarter", "risk"], model.risks.events),
+        "decisions": lambda: from_rows(Decision._fields, model.focal_policy.decisions),
+        "tiers": lambda: tier_table(model.records, model.config.market, scale),
     }
-    result = PlanResult(tables, {**_levels(measures, history), "clv": clv})
+    lived = _Lived(
+        tables={name: make() for name, make in made.items() if name in tables},
+        flows=flows,
+        levels={
+            **_levels(history),
+            "clv": focal_lifetime_value(history, finance.gross_margin, finance.quarterly_rate),
+        },
+        struck=bool(model.risks.events),
+    )
     model.release()
-    return result
+    return lived
+
+
+def _measure_table(
+    history: History, finance: Finance, scale: float, names: Collection[str]
+) -> Table:
+    """Return the table of measures with columns of these names."""
+    table = measure_columns(history, scale, names)
+    if LIFETIME_VALUE in names:
+        table[LIFETIME_VALUE] = present_lifetime_value(
+            history, finance.gross_margin, finance.quarterly_rate
+        ).ravel()
+    return table
 
 
 def _live_without_risks(
-    burnt_in: LoyaltyModel, results: dict[str, PlanResult], engine: LocalEngine
+    burnt_in: LoyaltyModel, lived: dict[str, _Lived], engine: LocalEngine
 ) -> None:
     """Live each plan once more where nothing goes wrong: what events cost is then no guess.
 
@@ -500,16 +560,16 @@ def _live_without_risks(
     """
     safe = replace(burnt_in.config, risks=replace(burnt_in.config.risks, register=()))
     plans = {plan.name: plan for plan in safe.every_plan.values()}
-    for name, result in results.items():
-        flows = result.tables["cash_flow"]
-        if n_rows(result.tables["events"]):
+    for name, life in lived.items():
+        flows = life.flows
+        if life.struck:
             model = burnt_in.fork(plans[name], safe)
             _step_until(model, safe.quarters + 1, engine)
             history = model.history()
             scale = customer_scale(history)
             flows = cash_flow(history, model.records, model.plan, safe.finance, scale)
             model.release()
-        result.tables["without_risks"] = {column: flows[column] for column in ("quarter", "net")}
+        life.tables["without_risks"] = {column: flows[column] for column in ("quarter", "net")}
 
 
 def drift_warnings(measures: pd.DataFrame, focal: str) -> tuple[str, ...]:
@@ -573,16 +633,12 @@ def _check_names(plans: Sequence[Plan], baseline: Plan) -> None:
             )  # fmt: skip
 
 
-def _levels(measures: Table, history: History) -> dict[str, float]:
+def _levels(history: History) -> dict[str, float]:
     """Return each level outcome: the mean over the horizon's last year; annual churn at its end."""
     last_year = history.quarters > max(history.quarters[-1] - QUARTERS_PER_YEAR, 0)
-
-    def focal(measure: str) -> F64:
-        values: F64 = measures[measure].reshape(history.shape)[last_year, -1, 0]
-        return values
-
-    levels = {name: _mean_known(focal(measure)) for name, measure in LEVELS.items()}
-    return {**levels, "churn_annual": float(focal("churn_annual")[-1])}
+    focal = {name: MEASURES[measure](history)[:, -1, 0] for name, measure in LEVELS.items()}
+    levels = {name: _mean_known(values[last_year]) for name, values in focal.items()}
+    return {**levels, "churn_annual": float(focal["churn_annual"][-1])}
 
 
 def _money(flows: Table, base: Table, rate: float) -> dict[str, float]:

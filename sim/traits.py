@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -163,6 +164,7 @@ def start_value(market: Market) -> F32:
     return _f32(delivered - gap)
 
 
+@functools.lru_cache(maxsize=64)  # asked several times for each world
 def _negativity_gap(noise: float, negativity: float) -> float:
     """Return by how much value settles below mean quality because bad news counts more."""
     if noise == 0.0 or negativity == 1.0:

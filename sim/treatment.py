@@ -129,8 +129,9 @@ def _with_membership(
     for column, name in ((treatment.pull, "pull"), (treatment.quality, "quality"),
                          (treatment.stimulus, "stimulus")):  # fmt: skip
         for rank, tier in enumerate(tiers, start=1):
-            first = rank * N_LEVELS
-            column[first : first + N_LEVELS] += getattr(tier, name) * felt * paid[rank]
+            if benefit := getattr(tier, name):
+                first = rank * N_LEVELS
+                column[first : first + N_LEVELS] += benefit * felt * paid[rank]
     for rank, tier in enumerate(tiers, start=1):
         worth = -np.log1p(-tier.earning * membership.salience)
         treatment.pull[rank * N_LEVELS : (rank + 1) * N_LEVELS] += price_weights * worth

@@ -19,8 +19,10 @@ import sim.study
 from sim.engines.local import LocalEngine
 from sim.population import Population
 from sim.study import (
+    MEASURED,
     OUTCOMES,
     TABLES,
+    Groundwork,
     StudyResult,
     Task,
     drift_warnings,
@@ -245,3 +247,21 @@ def test_a_replication_leaves_no_customers_in_memory() -> None:
         assert populations() == before
     finally:
         gc.enable()
+
+
+def test_what_is_not_kept_is_not_made_and_moves_nothing() -> None:
+    config = sim.load("retail_three_phase", ["customers=600", "risks=breach_certain"])
+    groundwork, engine = Groundwork(config), LocalEngine(1, config.customers)
+    whole = run_replication(groundwork, Task(1, 1), engine)
+    known = Groundwork(config, groundwork.unknowns)
+    some = run_replication(known, Task(1, 1), engine, ["cash_flow", "measures"], ["nps"])
+    assert some.parameters == whole.parameters
+    for name, result in some.plans.items():
+        full = whole.plans[name]
+        assert list(result.tables) == ["measures", "cash_flow"]
+        assert list(result.measures) == ["quarter", "segment", "brand", "nps"]
+        assert result.measures.equals(full.measures[list(result.measures)])
+        assert result.cash_flow.equals(full.cash_flow)
+        assert result.outcomes == pytest.approx(full.outcomes, rel=0, abs=0, nan_ok=True)
+        assert full.tables.keys() == set(TABLES)
+        assert list(full.measures)[3:] == list(MEASURED)

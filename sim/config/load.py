@@ -36,7 +36,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from sim.config.build import assign, build, canonical, find, goes_by_name, join
+from sim.config.build import assign, build, canonical, draws_without, find, goes_by_name, join
 from sim.config.distributions import FORMS
 from sim.config.files import (
     DUMPER,
@@ -50,7 +50,7 @@ from sim.config.files import (
     shown,
 )
 from sim.config.study import Config
-from sim.errors import ConfigError
+from sim.errors import ConfigError, FidelioError
 
 if TYPE_CHECKING:
     from hydra._internal.hydra import Hydra
@@ -63,6 +63,9 @@ JOB = "cli"
 """What `hydra.main` calls a job of `sim.cli`."""
 COMMAND_LINE = "command line"
 NAMED = "_named"
+LAUNCHERS = ("joblib", "submitit_local", "submitit_slurm")
+"""Launchers of Hydra that are installed apart."""
+LAUNCHERS_FROM = "after pip install 'fidelio[launchers]'"
 PACKAGES = {"scenario": ("scenario", "_global_"), "baseline": ("plan", "baseline")}
 """Choices that Hydra knows as another group, or at another place, than what is typed."""
 WITH_PROVENANCE = {
@@ -164,7 +167,7 @@ class Composer:
         self,
         command: str,
         folders: Sequence[str | Path] = (),
-        check: Callable[[Config], None] = lambda config: None,
+        check: Callable[[Config], None] | None = None,
     ) -> None:
         """Prepare the search path, or raise ConfigError if command or folders do not exist.
 
@@ -196,6 +199,20 @@ class Composer:
         traceback: TracebackType | None,
     ) -> None:
         shutil.rmtree(self._staging, ignore_errors=True)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Give the folder's files too: the process that gets a copy may run on another machine."""
+        files = {
+            str(path.relative_to(self._staging)): path.read_bytes()
+            for path in self._staging.rglob("*.yaml")
+        }
+        return {**vars(self), "_configs": {}, "_last": {}, "files": files}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        files = state.pop("files")
+        vars(self).update(state)
+        if not self._staging.exists():
+            _restore(self._staging, files)
 
     @property
     def search_path(self) -> str:
@@ -242,7 +259,8 @@ class Composer:
             composed = self._composed(overrides)
             try:
                 made = build(Config, composed.data)
-                self.check(made)
+                if self.check is not None:
+                    self.check(made)
                 self._configs[key] = replace(made, command=self.command_line(overrides))
             except ConfigError as error:
                 raise error.with_file(self._file_of(error.key, composed)) from None
@@ -252,7 +270,12 @@ class Composer:
         """Return whether translated overrides ask for a sweep: `hydra.mode=MULTIRUN` does."""
         return bool(self._composition(overrides).hydra.mode == RunMode.MULTIRUN)
 
-    def run(self, overrides: Sequence[str], job: Callable[[Any], None]) -> None:
+    def launches(self, overrides: Sequence[str]) -> bool:
+        """Return whether translated overrides choose a launcher: other processes run the jobs."""
+        chosen = [each for each in map(Override.parse, overrides) if each.key == "hydra/launcher"]
+        return bool(chosen) and chosen[-1].value != "basic"
+
+    def run(self, overrides: Sequence[str], job: Callable[[Any], object]) -> None:
         """Do a job as `hydra.main` would, in a folder that Hydra makes, without composing again.
 
         Raises
@@ -273,6 +296,31 @@ class Composer:
                 made.pop() if made else load(*given, **named)
             )
             hydra.run(self.command, job, [self.search_path, *overrides])
+
+    def run_points(self, overrides: Sequence[str], job: Callable[[Any], object]) -> list[Any]:
+        """Do a job for every combination of values, where Hydra's launcher says.
+
+        Returns
+        -------
+        list
+            What the job gave for each of them, in order.
+
+        Raises
+        ------
+        ConfigError
+            If Hydra cannot compose, or use, the configuration.
+        FidelioError
+            If the launcher lost a job.
+        """
+        with self._hydra() as hydra:
+            try:
+                batches = hydra.multirun(self.command, job, [self.search_path, *overrides])
+            except (*COMPOSITION_ERRORS, OSError):
+                raise
+            except Exception as error:
+                why = _first_line(error) or type(error).__name__
+                raise FidelioError(f"Hydra's launcher gave up: {why}") from error
+        return [done.return_value for batch in batches or () for done in batch]
 
     def explain(self, error: Exception) -> ConfigError:
         """Return the ConfigError that says what Hydra, OmegaConf or YAML could not do.
@@ -295,6 +343,8 @@ class Composer:
             return ConfigError(problem, file=COMMAND_LINE, allowed="KEY=VALUE, customers=5000")
         if isinstance(error, MissingConfigException):
             group, _, name = (error.missing_cfg_file or "").rpartition("/")
+            if group == "hydra/launcher" and name in LAUNCHERS:
+                return ConfigError(f"{name} is not installed", key=group, allowed=LAUNCHERS_FROM)
             known = [*self._names(group)] if group else []
             return ConfigError(f"no such {group}: {name}", key=group, value=name, known=known)
         cause = error.__cause__ or error
@@ -460,11 +510,7 @@ class Composer:
             data["plans"] = [self._plan(name, overrides, composed) for name in names]
         elif typed:
             raise ConfigError("is for compare", key="plans", file=COMMAND_LINE)
-        for path, value in _flat(data.pop(NAMED, {})):
-            try:
-                assign(data, path, value)
-            except ConfigError as error:
-                raise error.with_file(COMMAND_LINE) from None
+        _place_named(data, lambda path: not (self.takes_plans and path.startswith("plan.")))
         composed.keys[:] = [canonical(data, key) for key in composed.keys]
         _mark(data, composed.keys)
         if self.takes_plans:
@@ -495,6 +541,7 @@ class Composer:
         """Return one plan of several, overridden as `plan` is."""
         chosen = [*overrides, f"plan={name}"]
         data = self._plain(chosen, self._compose(chosen)).data
+        _place_named(data, lambda path: path.startswith("plan."))
         _mark(data, [canonical(data, key) for key in _keys(overrides)])
         plan = data["plan"]
         called = str(plan.get("name"))
@@ -551,9 +598,31 @@ class _Composed(NamedTuple):
     """Settings given on the command line."""
 
 
+def _place_named(data: dict[str, Any], wanted: Callable[[str], bool]) -> None:
+    """Put settings that were kept aside in their places, those whose path is wanted here."""
+    for path, value in _flat(data.pop(NAMED, {})):
+        if wanted(path):
+            try:
+                assign(data, path, value)
+            except ConfigError as error:
+                raise error.with_file(COMMAND_LINE) from None
+
+
 def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(exist_ok=True)
     shutil.copyfile(source, target)
+
+
+def _restore(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write a folder's files at once: other processes of this machine may be at the same."""
+    made = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
+    for name, content in files.items():
+        (made / name).parent.mkdir(exist_ok=True)
+        (made / name).write_bytes(content)
+    try:
+        made.rename(folder)
+    except OSError:  # another process was first
+        shutil.rmtree(made)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -630,6 +699,6 @@ def _joint_without(key: str, joint: list[dict[str, Any]]) -> Iterator[dict[str, 
     """Yield joint draws less those at or below a key, as far as any are left."""
     for one in joint:
         draws = one.get("draws") or {}
-        left = {path: rows for path, rows in draws.items() if not f"{path}.".startswith(f"{key}.")}
+        left = draws_without(key, draws)
         if left or not draws:
             yield {**one, "draws": left}

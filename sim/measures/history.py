@@ -39,7 +39,8 @@ class History:
         self._flow = np.stack([record.flow for record in records])
         self.shape = self._flow.shape[:3]
         self._category = np.stack([record.category for record in records])
-        self._people = np.moveaxis(np.stack([record.history for record in records]), -1, 0).copy()
+        self._people = _stack([record.history for record in records])
+        self._counted: dict[bytes, F64] = {}
         self.size = np.stack([record.size for record in records])[:, :, None]
         """Customers of the segment, shape (n_quarters, n_segments + 1, 1)."""
         self.trust = np.stack([record.trust for record in records])
@@ -99,9 +100,17 @@ class History:
         return mask
 
     def people(self, mask: Mask) -> F64:
-        """Count the people whose activity history is in a mask; shape as a measure."""
-        counts: F64 = self._people[mask].sum(axis=0).astype(np.float64)
-        return counts
+        """Count the people whose activity history is in a mask; shape as a measure.
+
+        Many measures ask for the same people: they are counted once.
+        """
+        key = mask.tobytes()
+        if key not in self._counted:
+            # Not a matrix product: BLAS would start threads of its own beside the study's.
+            counts = np.einsum("qsbh,h->qsb", self._people, mask.astype(np.float64))
+            counts.flags.writeable = False
+            self._counted[key] = counts
+        return self._counted[key]
 
     def after(self, quarters_ago: int, values: F64) -> F64:
         """Return the values, NaN where the customers of so many quarters ago are not fully known.
@@ -119,11 +128,11 @@ class History:
 
 def _stack(arrays: Sequence[NDArray[Any]]) -> F64:
     """Stack the quarters' counts as numbers that can be divided."""
-    return np.stack(arrays).astype(np.float64)
+    return np.stack(arrays, dtype=np.float64, casting="unsafe")
 
 
 def ratio(part: F64, whole: F64) -> F64:
     """Return part / whole, NaN where the whole is 0."""
-    part, whole = np.broadcast_arrays(part, whole)
-    result: F64 = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole != 0)
+    missing = np.full(np.broadcast(part, whole).shape, np.nan)
+    result: F64 = np.divide(part, whole, out=missing, where=whole != 0)
     return result

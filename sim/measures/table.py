@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 import pandas as pd
@@ -79,8 +79,10 @@ def measure_table(history: History, scale: float) -> pd.DataFrame:
     return pd.DataFrame(measure_columns(history, scale))
 
 
-def measure_columns(history: History, scale: float) -> Table:
-    """Return the columns of `measure_table`."""
+def measure_columns(
+    history: History, scale: float, names: Collection[str] = tuple(MEASURES)
+) -> Table:
+    """Return the columns of `measure_table`, or those of these measures only."""
     segments = [segment.name for segment in history.market.segments] + ["all"]
     brands = [brand.name for brand in history.market.brands]
     n_quarters, n_segments, n_brands = len(history.quarters), len(segments), len(brands)
@@ -90,8 +92,9 @@ def measure_columns(history: History, scale: float) -> Table:
         "brand": np.tile(brands, n_quarters * n_segments),
     }
     for name, measure in MEASURES.items():
-        values = measure(history).ravel()
-        table[name] = values * scale if name in COUNTS else values
+        if name in names:
+            values = measure(history).ravel()
+            table[name] = values * scale if name in COUNTS else values
     return table
 
 

@@ -76,7 +76,7 @@ def values(hint, metadata):
     kind, args = typing.get_origin(hint) or hint, typing.get_args(hint)
     if kind is types.UnionType:
         return st.none() | values(args[0], metadata)
-    limits = building._limits(metadata)
+    limits = building.limits_of(metadata)
     if dataclasses.is_dataclass(kind):
         return instances(kind)
     if issubclass(kind, Enum):

@@ -333,3 +333,11 @@ def test_the_temporary_folder_goes():
 def test_a_path_with_odd_characters(here):
     write(here / "it's, mine" / "plan (1).yaml", PLAN)
     assert load(None, [f"plan={here / 'it'}'s, mine/plan (1).yaml"]).plan.name == "mine"
+
+
+def test_a_setting_below_a_name_reaches_every_plan_that_is_compared():
+    settings = ["plans=[three_phase,service_first]", "plan.phases.mid.spend.training=7"]
+    config = load("retail_three_phase", settings, "compare")
+    for plan in config.plans:
+        [phase] = [phase for phase in plan.phases if phase.name == "mid"]
+        assert phase.spend["training"] == 7

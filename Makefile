@@ -17,11 +17,15 @@ PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 export UV_HTTP_TIMEOUT ?= 180
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all lint format lock wheel clean distclean
+.PHONY: help install install-cluster demo test test-all test-cluster lint format lock wheel clean distclean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 	@echo "  variables: PYTHON=python3.12 (which Python), VENV=.venv-3.12 (which environment)"
+
+install-cluster: install ## add what clusters need: exactly what requirements-cluster.lock names
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes \
+		--build-constraints requirements.lock -r requirements-cluster.lock
 
 install: $(MADE)/project ## make the environment in .venv: exactly what requirements.lock names
 
@@ -34,6 +38,9 @@ test: install ## run the tests, less the slow ones and those that need a cluster
 test-all: install ## run every test
 	$(PYTEST)
 
+test-cluster: install-cluster ## run the tests that start Slurm, Dask and Ray on this machine
+	$(BIN)/python -m pytest -m cluster tests/cluster
+
 lint: install ## check style, formatting, types and import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -44,12 +51,15 @@ format: install ## format the code and mend what can be mended
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-# One lock for every supported Python and system. Pins stay unless `make lock UPGRADE=1`.
-lock: $(MADE)/venv ## write requirements.lock from pyproject.toml (UPGRADE=1: newest versions)
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev \
-		--generate-hashes --no-emit-index-url --no-emit-find-links \
-		--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) \
-		--output-file requirements.lock pyproject.toml
+# One lock for every supported Python and system, and one with clusters besides, in which all that
+# the first one names has the same pin. Pins stay unless `make lock UPGRADE=1`.
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev \
+	--generate-hashes --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+lock: $(MADE)/venv ## write the locks from pyproject.toml (UPGRADE=1: newest versions)
+	$(LOCK) --output-file requirements.lock pyproject.toml
+	$(LOCK) --extra slurm --extra dask --extra ray --constraint requirements.lock \
+		--output-file requirements-cluster.lock pyproject.toml
 
 wheel: install ## build the wheel into dist/ and look whether its data are inside
 	rm -rf dist

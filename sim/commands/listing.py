@@ -23,6 +23,7 @@ KINDS = {
     "finance": "finance",
     "desks": "desk",
     "organisations": "organisation",
+    "designs": "design",
 }
 """What can be listed, and the group that it lies in."""
 FIRST = ("scenarios", "markets", "plans", "levers")

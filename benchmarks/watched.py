@@ -35,7 +35,7 @@ PRINTING = "printing the answer"
 
 COMMAND: tuple[Place, ...] = (
     (sim.cli, "_study", COMPOSING),
-    (sim.cli, "_job", COMPOSING),
+    (sim.cli._Job, "_carry_out", COMPOSING),
     (sim.commands.study, "carry_out", REST),
     (sim.commands.study, "compile_kernels", LOADING),
     (sim.commands.study, "run_study", REST),

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from sim.errors import ConfigError, DataError, FidelioError, StoreError
     from sim.model import LoyaltyModel
     from sim.result import Result, simulate
+    from sim.sweep.reading import Sweep
+    from sim.sweep.reading import open_sweep as open  # as one opens a file
 
 # Imported when first asked for, so that `fidelio --help` does not wait for Numba and pandas.
 _HOME = {
@@ -26,9 +28,13 @@ _HOME = {
     "LoyaltyModel": "sim.model",
     "Result": "sim.result",
     "StoreError": "sim.errors",
+    "Sweep": "sim.sweep.reading",
     "load": "sim.config.load",
+    "open": "sim.sweep.reading",
     "simulate": "sim.result",
 }
+_CALLED = {"open": "open_sweep"}
+"""What is called otherwise at home, where the name is Python's own."""
 
 __all__ = [
     "Config",
@@ -38,7 +44,9 @@ __all__ = [
     "LoyaltyModel",
     "Result",
     "StoreError",
+    "Sweep",
     "load",
+    "open",
     "simulate",
 ]
 
@@ -46,7 +54,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'sim' has no attribute '{name}'")
-    return getattr(import_module(_HOME[name]), name)
+    return getattr(import_module(_HOME[name]), _CALLED.get(name, name))
 
 
 def __dir__() -> list[str]:

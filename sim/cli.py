@@ -10,10 +10,14 @@ import argparse
 import gc
 import importlib
 import os
+import shutil
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryFile
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -42,6 +46,11 @@ COMMANDS = {
                         "sim.commands.validate", composed=False),
     "export": Command("what a firm would observe in a simulated market, with the truth",
                       "sim.commands.export", composed=False),
+    "sweep": Command("a design of many points, on this machine or a cluster",
+                     "sim.commands.sweep", composed=False),
+    "query": Command("a sweep's results, asked in SQL", "sim.commands.query", composed=False),
+    "show": Command("what decides in a sweep: effects, surfaces, indices", "sim.commands.show",
+                    composed=False),
     "list": Command("what is shipped: scenarios, markets, plans, levers", "sim.commands.listing",
                     composed=False),
 }  # fmt: skip
@@ -64,6 +73,7 @@ examples:
   fidelio compare scenario=retail_three_phase plans=[today,three_phase]
   fidelio calibrate data=panel.csv kind=panel out=market.yaml
   fidelio validate market=market.yaml
+  fidelio sweep design=budget_phases out=outputs/sweeps/phases
   fidelio list levers
 """
 
@@ -99,12 +109,17 @@ EXAMPLES = {
         "scenario=retail_three_phase plan=my_plan.yaml customers=5000",
         "market=online_retail plan=service_first baseline=today quarters=16",
         "scenario=retail_three_phase replications=16 finance.gross_margin=0.2,0.25,0.3 -m",
+        "finance.gross_margin=0.2,0.25 -m hydra/launcher=joblib hydra.launcher.n_jobs=2",
     ),
     "compare": (
         "scenario=retail_three_phase plans=[today,three_phase,service_first,promotion_first]",
         "plans=[three_phase,my_plan.yaml] replications=16",
     ),
 }
+
+
+STDERR = 2
+"""What standard error is to the system."""
 
 
 class _StoppedError(BaseException):
@@ -203,12 +218,11 @@ def _study(name: str, arguments: Sequence[str]) -> None:
             return
         flags = [f"--{flag}={getattr(options, flag)}" for flag in ("cfg", "info")
                  if getattr(options, flag)]  # fmt: skip
-        if options.multirun:
-            flags.append("--multirun")
-        if not flags:
+        several = options.multirun
+        if not (flags or several):
             composer.config(overrides)  # before Hydra makes the folder of a run that cannot be
-            flags += ["--multirun"] if composer.is_sweep(overrides) else []
-        _through_hydra(composer, flags, overrides)
+            several = composer.is_sweep(overrides)
+        _through_hydra(composer, flags, overrides, several=several)
 
 
 def _imported(module: str) -> ModuleType:
@@ -238,48 +252,129 @@ def _parser(name: str) -> _Parser:
     return parser
 
 
-def _through_hydra(composer: Composer, flags: Sequence[str], overrides: Sequence[str]) -> None:
-    """Let Hydra make the folder, or the folders of a sweep, and call the command in each."""
-    from sim.config.load import COMPOSITION_ERRORS
+class _Told(NamedTuple):
+    """What came of a point that another process lived."""
 
-    def job(_: Any) -> None:
+    out: str
+    err: str
+    error: Exception | None
+
+
+class _Job:
+    """What Hydra calls in the folder of a run, or of each point of several."""
+
+    def __init__(self, composer: Composer, *, several: bool = False) -> None:
+        self.composer, self.several, self.elsewhere = composer, several, False
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "elsewhere": True}  # only what goes to another process is pickled
+
+    def __call__(self, _: Any) -> _Told | None:
+        """Do the command; in another process keep what it says, and its error, for the first."""
+        if self.elsewhere:
+            return self._told()
         try:
-            _job(composer, sweep="--multirun" in flags)
+            self._carry_out()
         except Exception as error:
             raise _StoppedError(error) from error
+        return None
 
-    before = sys.argv
+    def _told(self) -> _Told:
+        out, err, stopped = StringIO(), StringIO(), None
+        try:
+            with redirect_stdout(out), redirect_stderr(err):
+                self._carry_out()
+        except Exception as error:
+            error.add_note("".join(traceback.format_exception(error)))  # which is not pickled
+            stopped = error
+        return _Told(out.getvalue(), err.getvalue(), stopped)
+
+    def _carry_out(self) -> None:
+        from hydra.core.hydra_config import HydraConfig
+
+        from sim.store import check_folder
+
+        job = HydraConfig.get()
+        folder, overrides = Path(job.runtime.output_dir), list(job.overrides.task)
+        check_folder(folder)
+        config = self.composer.config(overrides)
+        if self.several:
+            print(f"[{job.job.num}] {config.command}", flush=True)
+        importlib.import_module(COMMANDS[self.composer.command].module).main(config, folder)
+
+
+def _through_hydra(
+    composer: Composer, flags: Sequence[str], overrides: Sequence[str], *, several: bool
+) -> None:
+    """Let Hydra print what flags ask for, or call the command in the folders that it makes."""
+    from sim.config.load import COMPOSITION_ERRORS
+
     try:
         if flags:
-            import hydra
-
-            os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints errors itself and exits with 1
-            sys.argv = ["fidelio", *flags, composer.search_path, *overrides]
-            hydra.main(str(composer.conf), composer.command, version_base="1.3")(job)()
+            _print_by_hydra(composer, flags, overrides)
+        elif several:
+            _run_points(composer, overrides)
         else:
-            composer.run(overrides, job)
+            composer.run(overrides, _Job(composer))
     except _StoppedError as stopped:
         raise stopped.error from None
     except COMPOSITION_ERRORS as error:
         raise composer.explain(error) from error
     except OSError as error:
         raise _no_folder(error.filename, error) from error
+
+
+def _print_by_hydra(composer: Composer, flags: Sequence[str], overrides: Sequence[str]) -> None:
+    import hydra
+
+    before = sys.argv
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints errors itself and exits with 1
+    try:
+        sys.argv = ["fidelio", *flags, composer.search_path, *overrides]
+        hydra.main(str(composer.conf), composer.command, version_base="1.3")(lambda _: None)()
     finally:
         sys.argv = before
 
 
-def _job(composer: Composer, *, sweep: bool) -> None:
-    from hydra.core.hydra_config import HydraConfig
+def _run_points(composer: Composer, overrides: Sequence[str]) -> None:
+    """Do every combination; tell what other processes said, in order, then their errors."""
+    with _errors_held() if composer.launches(overrides) else nullcontext():
+        points = composer.run_points(overrides, _Job(composer, several=True))
+    elsewhere = [point for point in points if isinstance(point, _Told)]
+    for point in elsewhere:
+        print(point.out, end="", flush=True)
+        print(point.err, end="", file=sys.stderr, flush=True)
+    errors = {str(point.error): point.error for point in elsewhere if point.error}
+    for message in [*errors][:-1]:
+        print(f"fidelio: {message}", file=sys.stderr)
+    if errors:
+        raise [*errors.values()][-1]
 
-    from sim.store import check_folder
 
-    job = HydraConfig.get()
-    folder, overrides = Path(job.runtime.output_dir), list(job.overrides.task)
-    check_folder(folder)
-    config = composer.config(overrides)
-    if sweep:
-        print(f"[{job.job.num}] {config.command}", flush=True)
-    importlib.import_module(COMMANDS[composer.command].module).main(config, folder)
+@contextmanager
+def _errors_held() -> Iterator[None]:
+    """Hold back what other processes write on standard error, for good after Ctrl-C.
+
+    It reaches them, too, and each would print the traceback of its end.
+    """
+    sys.stderr.flush()
+    terminal = os.dup(STDERR)
+    try:
+        with TemporaryFile() as held:
+            os.dup2(held.fileno(), STDERR)
+            try:
+                yield
+            except KeyboardInterrupt:
+                held.truncate(0)
+                raise
+            finally:
+                sys.stderr.flush()
+                os.dup2(terminal, STDERR)
+                held.seek(0)
+                with open(terminal, "wb", closefd=False) as target:
+                    shutil.copyfileobj(held, target)
+    finally:
+        os.close(terminal)
 
 
 def _no_folder(folder: object, error: OSError) -> StoreError:

@@ -50,6 +50,25 @@ def read_arguments(
     ConfigError
         If an argument cannot be used.
     """
+    given = split_arguments(cls, command, arguments, usage)
+    if given is None:
+        return None
+    settings, study, folders = given
+    return settings, load(None, study, folders=folders)
+
+
+def split_arguments(
+    cls: type[T], command: str, arguments: Sequence[str], usage: str
+) -> tuple[T, list[str], list[str]] | None:
+    """Return a command's own settings, what is of its study, and folders of one's own.
+
+    As `read_arguments`, for a command that composes its study, or several, itself.
+
+    Raises
+    ------
+    ConfigError
+        If an argument cannot be used.
+    """
     parser = _Parser(prog=f"fidelio {command}", add_help=False, allow_abbrev=False)
     parser.add_argument("settings", nargs="*")
     parser.add_argument("-h", "--help", action="store_true")
@@ -59,7 +78,7 @@ def read_arguments(
         print(usage.format(settings=settings_help(cls, command)), end="")
         return None
     settings, study = read_settings(cls, command, options.settings)
-    return settings, load(None, study, folders=options.config_dir)
+    return settings, study, options.config_dir
 
 
 def compile_first(config: Config) -> None:

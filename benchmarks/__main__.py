@@ -13,6 +13,7 @@ COMMANDS = {
     "variance": "what common random numbers are worth: variance of NPV differences",
     "startup": "seconds to the help and to the first replication, new machine and old",
     "threads": "a thread per replication against threads that share one, by size",
+    "sweep": "what a sweep costs beside its units, on each engine; a large one",
     "processes": "the share of a replication that roll-out and service desk take",
 }
 

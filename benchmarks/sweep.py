@@ -12,16 +12,15 @@ that the peer does not take: sending work, isolating it, keeping its rows, start
 from __future__ import annotations
 
 import argparse
-import contextlib
 import importlib.util
 import itertools
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,16 +30,17 @@ from rich.table import Table
 from benchmarks.results import machine, write
 
 PACKAGES = {"local": "sim", "dask": "distributed", "ray": "ray", "slurm": "submitit"}
+"""What each engine needs; slurm also a Slurm that `sbatch` reaches: SLURM_CONF says which."""
 LIMITS = {"local": 0.08, "dask": 0.08, "ray": 0.08, "slurm": 0.15}
 """Largest overhead of each engine, for units of 25 ms."""
 LEAST_SPEEDUP = 1.8
 """Of two workers over one."""
 LARGE_MEMORY_MIB, LARGE_QUERY_SECONDS = 1024, 1.0
 QUERY = """
-    select o.plan, width_bucket(p.price, 3.0, 6.5, 7) as price, count(*) as n, avg(o.npv) as npv,
-        quantile_cont(o.npv, [0.1, 0.9]) as p10_p90
-    from outcomes o join points p using (point) group by all order by all
-""".replace("width_bucket(p.price, 3.0, 6.5, 7)", "floor((p.price - 3.0) / 0.5)")
+    select plan, floor(price / 0.5) as price, count(*) as n, avg(npv) as npv,
+        quantile_cont(npv, [0.1, 0.9]) as p10_p90
+    from outcomes join points using (point) group by all order by all
+"""
 DESIGN = """\
 name: benchmark
 kind: random
@@ -53,7 +53,7 @@ factors:
   - {{key: finance.gross_margin, name: margin, low: 0.2, high: 0.35}}
   - {{key: plan.phases.*.spend.*, name: budget, apply: times, low: 0.5, high: 1.5}}
 """
-LIVING = re.compile(r"LIVING ([0-9.]+) SECONDS ON (\d+) WORKERS, (\d+) MIB")
+LIVING = re.compile(r"LIVING ([0-9.]+) SECONDS, (\d+) MIB")
 RUN = """
 import resource, sys, time
 from sim.cli import main
@@ -64,7 +64,7 @@ def timed(store, engine, *rest):
     done = live(store, engine, *rest)
     seconds = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(f"LIVING {seconds} SECONDS ON {engine.workers} WORKERS, {peak} MIB")
+    print(f"LIVING {seconds} SECONDS, {peak} MIB")
     return done
 sweep.live = timed
 sys.exit(main(sys.argv[1:]))
@@ -97,8 +97,8 @@ print(json.dumps([len(items), time.perf_counter() - began]))
 """The same units in a bare loop, from the moment at which all that do so are ready."""
 
 
-def sweep(folder: Path, *arguments: str) -> tuple[float, int, int, float]:
-    """Run `fidelio sweep` and return seconds of living, workers, driver's MiB, seconds in all."""
+def sweep(folder: Path, *arguments: str) -> tuple[float, int, float]:
+    """Run `fidelio sweep` and return seconds of living, the driver's MiB, seconds in all."""
     began = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", RUN, "sweep", f"out={folder}", "reuse=[]", "progress=false",
@@ -109,7 +109,7 @@ def sweep(folder: Path, *arguments: str) -> tuple[float, int, int, float]:
     told = LIVING.search(done.stdout)
     if done.returncode or told is None:
         raise SystemExit(f"fidelio sweep {' '.join(arguments)}:\n{done.stderr}")
-    return float(told[1]), int(told[2]), int(told[3]), seconds
+    return float(told[1]), int(told[2]), seconds
 
 
 def peer(folder: Path, processes: int, shards: int) -> float:
@@ -141,12 +141,10 @@ def measure(units: int, engines: list[str], folder: Path, tell: Any) -> list[dic
     for engine, workers in [("local", 1), *((engine, 2) for engine in engines)]:
         tell(f"{engine}, {workers} workers ...")
         out = folder / f"{engine}-{workers}"
-        with around(engine, folder) as extra:
-            living, _, memory, seconds = sweep(out, f"design={design}", f"engine={engine}",
-                                               f"workers={workers}", *extra)  # fmt: skip
-        documents = json.loads((out / "manifest.json").read_text("utf-8"))
-        block = documents["block"]
-        shards = -(-units // block["units_per_shard"])
+        asked = [f"design={design}", f"engine={engine}", f"workers={workers}"]
+        living, memory, seconds = sweep(out, *asked)
+        manifest = json.loads((out / "manifest.json").read_text("utf-8"))
+        shards = -(-units // manifest["block"]["units_per_shard"])
         tell(f"the peer of {engine}, {workers} processes ...")
         bare = peer(out, workers, shards)
         rows.append(
@@ -165,24 +163,12 @@ def measure(units: int, engines: list[str], folder: Path, tell: Any) -> list[dic
     return rows
 
 
-@contextlib.contextmanager
-def around(engine: str, folder: Path) -> Iterator[list[str]]:
-    """Have what an engine needs, and give the settings that go with it."""
-    if engine != "slurm":
-        yield []
-        return
-    from tests.cluster.one_node import one_node_slurm
-
-    with one_node_slurm(folder / "slurm"):
-        yield ["slurm.memory_gb=0"]
-
-
 def large(points: int, folder: Path, tell: Any) -> dict[str, Any]:
     """Return what a sweep of so many points takes, the driver's memory, and a query's seconds."""
     design = folder / "large.yaml"
     design.write_text(DESIGN.format(points=points), encoding="utf-8")
     tell(f"{points:,} points ...")
-    living, workers, memory, seconds = sweep(folder / "large", f"design={design}")
+    living, memory, seconds = sweep(folder / "large", f"design={design}")
     from sim.sweep.reading import open_sweep
 
     asked = []
@@ -194,7 +180,6 @@ def large(points: int, folder: Path, tell: Any) -> dict[str, Any]:
     rows = int(answer.n.sum())
     return {
         "points": points,
-        "workers": workers,
         "seconds_of_living": living,
         "seconds_in_all": seconds,
         "driver_mib": memory,
@@ -209,7 +194,10 @@ def large(points: int, folder: Path, tell: Any) -> dict[str, Any]:
 def main(arguments: list[str]) -> int:
     """Measure, print and write; 1 if a limit is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks sweep")
-    here = [name for name, package in PACKAGES.items() if importlib.util.find_spec(package)]
+    here = [
+        name for name, package in PACKAGES.items()
+        if importlib.util.find_spec(package) and (name != "slurm" or shutil.which("sbatch"))
+    ]  # fmt: skip
     parser.add_argument("--units", type=int, default=4000)
     parser.add_argument("--engines", default=",".join(here))
     parser.add_argument("--large", type=int)

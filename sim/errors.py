@@ -84,6 +84,10 @@ class StoreError(FidelioError):
     """A result folder that cannot be written or read."""
 
 
+class EngineError(FidelioError):
+    """An engine that cannot go on: nobody left to do the work, or nobody who answers."""
+
+
 class Interrupted(FidelioError):  # noqa: N818  # nothing went wrong
     """Stopped by Ctrl-C; the message says what is kept."""
 

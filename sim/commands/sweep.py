@@ -21,7 +21,7 @@ from sim.config.load import load
 from sim.config.study import Config
 from sim.config.sweep import EngineKind, OtherCode, Sweep
 from sim.engines.engine import Engine
-from sim.errors import ConfigError, Interrupted, StoreError
+from sim.errors import ConfigError, FidelioError, Interrupted, StoreError
 from sim.study import check_measures
 from sim.sweep import sweep as sweeping
 from sim.sweep.layout import MANIFEST
@@ -161,7 +161,7 @@ def carry_out(request: Request, place: Place, engine: Engine, new: New | None) -
             f"stopped; all but {left:,} units are kept. Go on with: "
             f"fidelio sweep resume={shlex.quote(place.url)}"
         ) from None
-    except StoreError as error:
+    except FidelioError as error:
         raise StoreError(
             f"{error}. What is done is kept; go on with: "
             f"fidelio sweep resume={shlex.quote(place.url)}"

@@ -13,9 +13,9 @@ from types import TracebackType
 from typing import Any
 
 from sim.config.engines import DaskSettings, JobQueue, QueueKind
-from sim.engines.engine import Done, Work
-from sim.engines.remote import ONE_THREAD, TASKS_PER_WORKER, find_package, lost, make_folder
-from sim.errors import ConfigError, FidelioError
+from sim.engines.engine import ONE_THREAD, Done, Work
+from sim.engines.remote import TASKS_PER_WORKER, find_package, lost, make_folder
+from sim.errors import ConfigError, EngineError
 
 CLUSTERS = {
     QueueKind.HTCONDOR: "HTCondorCluster",
@@ -222,7 +222,7 @@ class DaskEngine:
         try:
             self._client.register_plugin(keeper, name=name)
         except self._failures() as error:
-            raise FidelioError(f"Dask's scheduler is lost ({_first_line(error)})") from None
+            raise EngineError(f"Dask's scheduler is lost ({_first_line(error)})") from None
         except Exception as error:  # whatever a worker raised that cannot unpickle the work
             raise ConfigError(
                 f"Dask's workers cannot take the work ({type(error).__name__}: {error})",
@@ -248,13 +248,13 @@ class DaskEngine:
                 raise OSError("it closed the connection")
             threads: int = sum(self._client.nthreads().values())
         except self._failures() as error:
-            raise FidelioError(f"Dask's scheduler is lost ({_first_line(error)})") from None
+            raise EngineError(f"Dask's scheduler is lost ({_first_line(error)})") from None
         now = time.monotonic()
         if threads:
             self.workers = threads
             self._has_workers = now
         elif now - self._has_workers > self._settings.patience_minutes * 60:
-            raise FidelioError(
+            raise EngineError(
                 f"Dask has had no worker for {self._settings.patience_minutes:g} minutes"
             )
         if self._settings.jobqueue is not None and threads < self._wanted:

@@ -10,8 +10,7 @@ import signal
 
 from distributed import Worker, WorkerPlugin, get_worker
 
-from sim.engines.engine import Done, Work
-from sim.engines.remote import attempt
+from sim.engines.engine import Done, Work, attempt
 
 
 class Keeper(WorkerPlugin):

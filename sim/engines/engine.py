@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol
+
+from sim.errors import FidelioError
+
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
+)
+"""Environment of a worker: it has one core, and libraries would start a thread per core."""
 
 
 class Work(Protocol):
@@ -76,4 +83,15 @@ class Engine(Protocol):
         """
 
 
-MakeEngine = Callable[[], Engine]
+def attempt(work: Work, task: int) -> Done:
+    """Do a task unless its result is kept already, and return how it came out.
+
+    It is kept already where a worker was lost after its result was written. Errors become text,
+    since not every exception can be pickled.
+    """
+    try:
+        return Done(task) if work.is_done(task) else Done(task, work(task))
+    except FidelioError as error:
+        return Done(task, error=str(error), fatal=True)
+    except Exception as error:  # whatever the work raises is this task's outcome
+        return Done(task, error=f"{type(error).__name__}: {error}")

@@ -22,15 +22,14 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import IO, Any, NamedTuple
 
+from sim.engines.engine import ONE_THREAD
+
 START_SECONDS = 900.0
 """How long a process may take to begin: on a machine's first run it compiles."""
 TRIES = 2
 """Processes that one call may cost before it is given up."""
 AHEAD = 2
 """Calls that are sent before the first is answered, so that no process waits for its caller."""
-ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
-)
 _NO_MORE = object()
 
 

@@ -9,8 +9,7 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 
 from sim.engines import isolated
-from sim.engines.engine import Done, Work
-from sim.errors import FidelioError
+from sim.engines.engine import Done, Work, attempt
 
 
 class ProcessEngine:
@@ -53,7 +52,7 @@ class ProcessEngine:
                         task = next(waiting, None)
                     if task is None:
                         return
-                    done.put(_do(work, task))
+                    done.put(attempt(work, task))
             finally:
                 isolated.close_mine()
 
@@ -66,12 +65,3 @@ class ProcessEngine:
             thread.start()
         for _ in tasks:
             yield done.get()
-
-
-def _do(work: Work, task: int) -> Done:
-    try:
-        return Done(task, work(task))
-    except FidelioError as error:
-        return Done(task, error=str(error), fatal=True)
-    except Exception as error:
-        return Done(task, error=f"{type(error).__name__}: {error}")

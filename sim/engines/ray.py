@@ -21,16 +21,9 @@ from types import TracebackType
 from typing import Any
 
 from sim.config.engines import RaySettings
-from sim.engines.engine import Done, Work
-from sim.engines.remote import (
-    ONE_THREAD,
-    TASKS_PER_WORKER,
-    attempt,
-    find_package,
-    lost,
-    missing_package,
-)
-from sim.errors import ConfigError, FidelioError
+from sim.engines.engine import ONE_THREAD, Done, Work, attempt
+from sim.engines.remote import TASKS_PER_WORKER, find_package, lost, missing_package
+from sim.errors import ConfigError, EngineError
 
 DEFAULT_TOKEN = Path("~/.ray/auth_token")
 TOKEN, TOKEN_PATH, MODE = "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE"
@@ -238,7 +231,7 @@ class RayEngine:
             self.workers = cores
             self._has_cores = now
         elif now - self._has_cores > self._settings.patience_minutes * 60:
-            raise FidelioError(
+            raise EngineError(
                 f"Ray has had no core for {self._settings.patience_minutes:g} minutes"
             )
         return cores

@@ -1,4 +1,4 @@
-"""What the engines on clusters share: how a task is done there, and how packages are found."""
+"""What the engines on clusters share: how much is in them, lost tasks, packages, folders."""
 
 from __future__ import annotations
 
@@ -8,29 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from sim.engines.engine import Done, Work
-from sim.errors import ConfigError, FidelioError
-
-ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
-)
-"""Environment of a worker: it has one core, and libraries would start a thread per core."""
+from sim.errors import ConfigError
 
 TASKS_PER_WORKER = 2
 """Tasks in an engine at a time: one that is done, and one that waits so that no worker does."""
-
-
-def attempt(work: Work, task: int) -> Done:
-    """Do a task unless its result is kept already, and return how it came out.
-
-    It is kept already where a worker was lost after its result was written. Errors become text,
-    since not every exception can be pickled.
-    """
-    try:
-        return Done(task) if work.is_done(task) else Done(task, work(task))
-    except FidelioError as error:
-        return Done(task, error=str(error), fatal=True)
-    except Exception as error:  # whatever the work raises is this task's outcome
-        return Done(task, error=f"{type(error).__name__}: {error}")
 
 
 def lost(work: Work, task: int, why: str) -> Done:

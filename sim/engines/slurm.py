@@ -23,9 +23,9 @@ from types import TracebackType
 from typing import Any
 
 from sim.config.engines import SlurmSettings
-from sim.engines.engine import Done, Work
-from sim.engines.remote import ONE_THREAD, attempt, find_package, lost, make_folder
-from sim.errors import ConfigError, FidelioError
+from sim.engines.engine import ONE_THREAD, Done, Work, attempt
+from sim.engines.remote import find_package, lost, make_folder
+from sim.errors import ConfigError, EngineError
 
 COMMANDS = ("sbatch", "scancel", "scontrol", "squeue", "srun")
 
@@ -210,7 +210,7 @@ class SlurmEngine:
             states = _states(array)
             if isinstance(states, str):
                 if time.monotonic() - answered > self._settings.patience_minutes * 60:
-                    raise FidelioError(f"Slurm does not answer: {states}")
+                    raise EngineError(f"Slurm does not answer: {states}")
             else:
                 answered = time.monotonic()
             for name, job in list(left.items()):

@@ -55,6 +55,8 @@ examples:
   fidelio query outputs/sweeps/phases "select plan, avg(npv) from outcomes group by plan"
   fidelio show outputs/sweeps/phases
 """
+Told = tuple[sweeping.Tell, sweeping.Tell]
+"""What is being done now, which the next replaces; and what is to be read later, too."""
 WAYS = "design=DESIGN out=SWEEP, resume=SWEEP, or extend=SWEEP"
 
 
@@ -82,7 +84,7 @@ def main(arguments: Sequence[str]) -> None:
         with make_engine(settings) as engine, place.lock():
             carry_out(request, place, engine, new)
     except KeyboardInterrupt:
-        raise Interrupted("stopped before anything was lived; nothing is kept") from None
+        raise Interrupted("stopped before anything was lived; all is as it was") from None
 
 
 @dataclass(frozen=True)
@@ -145,11 +147,11 @@ def carry_out(request: Request, place: Place, engine: Engine, new: New | None) -
     note = partial(errors.print, soft_wrap=True)
     with status(wanted=settings.progress) as tell:
         if new is not None:
-            store = begun(request, new, place, engine, tell)
+            store = begun(request, new, place, engine, (tell, note))
         else:
             store = resumed(request, place, note)
         if settings.extend is not None:
-            store = extended(request, store, engine, tell)
+            store = extended(request, store, engine, (tell, note))
     show_plan(store, engine, errors)
     try:
         with watch(errors, wanted=settings.progress) as seen:
@@ -192,18 +194,18 @@ def asked_for(request: Request, place: Place) -> New:
     return New(points, worlds or design.replications or 1, kept)
 
 
-def begun(request: Request, new: New, place: Place, engine: Engine, tell: sweeping.Tell) -> Store:
+def begun(request: Request, new: New, place: Place, engine: Engine, told: Told) -> Store:
     """Return a new sweep, its points written and its shards cut."""
     compile_first(next(iter(new.points.configurations.values())))
     return sweeping.begin(
-        place, new.points, new.replications, new.kept, session_of(request, place, engine, tell)
+        place, new.points, new.replications, new.kept, session_of(request, place, engine, told)
     )
 
 
-def extended(request: Request, store: Store, engine: Engine, tell: sweeping.Tell) -> Store:
+def extended(request: Request, store: Store, engine: Engine, told: Told) -> Store:
     """Return a sweep with what was asked added to it."""
     settings = request.settings
-    session = session_of(request, store.place, engine, tell)
+    session = session_of(request, store.place, engine, told)
     if settings.replications is not None:
         return sweeping.add_replications(
             store, _more("replications", settings.replications), session
@@ -222,7 +224,7 @@ def resumed(request: Request, place: Place, tell: sweeping.Tell) -> Store:
     if settings.retry:
         again = store.drop_failures()
         tell(f"{len(again)} shards with failed units are lived again")
-    differs = sweeping.check_code(store)
+    differs = sweeping.check_code(store) if settings.extend or store.missing() else ""
     if differs and settings.code is OtherCode.REFUSE:
         where = shlex.quote(place.url)
         raise StoreError(
@@ -271,25 +273,27 @@ def _swept_before(request: Request, store: Store) -> tuple[Design, Points]:
     return replace(design, replications=store.blocks[0].replications), points
 
 
-def session_of(
-    request: Request, place: Place, engine: Engine, tell: sweeping.Tell
-) -> sweeping.Session:
+def session_of(request: Request, place: Place, engine: Engine, told: Told) -> sweeping.Session:
     """Return how a sweep is to be begun or added to."""
-    settings = request.settings
+    settings, (tell, note) = request.settings, told
     return sweeping.Session(
         engine, settings.limit, settings.shard_seconds, settings.shard_units,
-        known_sweeps(settings, place), request.command, tell,
+        known_sweeps(settings, place, note), request.command, tell,
     )  # fmt: skip
 
 
-def known_sweeps(settings: Sweep, place: Place) -> list[Store]:
-    """Return the sweeps whose results may be taken over."""
+def known_sweeps(settings: Sweep, place: Place, note: sweeping.Tell) -> list[Store]:
+    """Return the sweeps whose results may be taken over; one beside it that is broken is left."""
     found = []
     for given in settings.reuse:
-        if given == "siblings":
-            found += [Store.open(each) for each in place.siblings() if each.exists(MANIFEST)]
-        else:
+        if given != "siblings":
             found.append(Store.open(open_place(given)))
+            continue
+        for sibling in place.siblings():
+            try:
+                found += [Store.open(sibling)] if sibling.exists(MANIFEST) else []
+            except StoreError as error:
+                note(f"Nothing is taken over from there: {error}")
     return found
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sim.engines.isolated import Isolated
-from sim.errors import ConfigError
+from sim.errors import ConfigError, EngineError
 from sim.sweep.layout import Unit
 from sim.sweep.rows import Row
 from sim.sweep.work import Living
@@ -52,6 +52,8 @@ def try_units(
     ------
     ConfigError
         If every one of them fails, with the first one's error.
+    EngineError
+        If the model cannot be brought in.
     """
     isolated = Isolated(Living(documents), limit)
     units = [Unit(run, replication) for run in points]
@@ -65,6 +67,8 @@ def try_units(
             last = now
             if len(answers) > 1 and now - began > TRIAL_SECONDS + seconds[0]:
                 break
+    except RuntimeError as error:
+        raise EngineError(str(error)) from None
     finally:
         isolated.close()
     failed = [answer.error for answer in answers if answer.error]

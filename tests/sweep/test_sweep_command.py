@@ -302,3 +302,21 @@ def test_points_of_other_factors_cannot_be_added(done, tmp_path, capsys):
     other = design(tmp_path, factors="[{key: finance.gross_margin, name: other, values: [0.2]}]")
     assert sweep(f"extend={done}", f"design={other}") == 2
     assert "otherwise than the sweep does" in capsys.readouterr().err
+
+
+# --- elsewhere -----------------------------------------------------------------------------------
+
+
+def test_a_sweep_may_lie_wherever_fsspec_reaches(folder, tmp_path, capsys):
+    import fsspec
+
+    place = f"memory://{tmp_path.name}/sweep"
+    assert sweep(f"design={design(tmp_path)}", f"out={place}", "replications=2") == 0
+    system = fsspec.filesystem("memory")
+    there = {path.rpartition("/")[2]: system.cat(path) for path in system.ls(f"{place}/parts",
+                                                                            detail=False)}  # fmt: skip
+    assert there == parts(folder / "done")
+    assert sweep(f"extend={place}", "replications=+1") == 0
+    capsys.readouterr()
+    assert main(["query", place, "select count(*) as n from outcomes", "format=csv"]) == 0
+    assert capsys.readouterr().out.split() == ["n", "36"]

@@ -401,12 +401,18 @@ class Store:
             within = parts[bisect_left(starts, shards.start) : bisect_left(starts, shards.stop)]
             name = _part_of(shards)
             if name not in within:
-                read = regrouped(_at_once(self._read_part, _counting(within)))
-                table = pa.concat_tables(read)
-                self.place.write(name, table_bytes(table, self.schema))
+                self._write(shards, _at_once(self._read_part, _counting(within)))
                 made += 1
             self._remove_others(within, name)
         return made
+
+    def _write(self, shards: range, tables: Iterable[pa.Table]) -> None:
+        """Write the part of some shards; of several by groups of rows, few of them in memory."""
+        if len(shards) == 1:
+            [table] = tables
+            self.place.write(_part_of(shards), table_bytes(table, self.schema))
+        else:
+            write_groups(self.place, _part_of(shards), self.schema, tables)
 
     def _remove_others(self, names: list[str], but: str) -> None:
         for name in names:
@@ -440,7 +446,7 @@ class Store:
         for piece in pieces:
             first = (piece.start - whole.start) * per_shard
             rows = table.slice(first, len(piece) * per_shard)
-            self.place.write(_part_of(piece), table_bytes(rows, self.schema))
+            self._write(piece, [rows])
         self.place.remove(name)
 
 

@@ -313,8 +313,8 @@ def test_a_sweep_may_lie_wherever_fsspec_reaches(folder, tmp_path, capsys):
     place = f"memory://{tmp_path.name}/sweep"
     assert sweep(f"design={design(tmp_path)}", f"out={place}", "replications=2") == 0
     system = fsspec.filesystem("memory")
-    there = {path.rpartition("/")[2]: system.cat(path) for path in system.ls(f"{place}/parts",
-                                                                            detail=False)}  # fmt: skip
+    names = system.ls(f"{place}/parts", detail=False)
+    there = {name.rpartition("/")[2]: system.cat(name) for name in names}
     assert there == parts(folder / "done")
     assert sweep(f"extend={place}", "replications=+1") == 0
     capsys.readouterr()

@@ -12,7 +12,7 @@ import yaml
 from sim.config.build import dump
 from sim.config.design import MOST_POINTS, Apply, DesignKind, Scale, make_design, read_design
 from sim.config.fields import Uncertain
-from sim.config.files import choices, folder_of, read
+from sim.config.files import choices, config_root, folder_of, read
 from sim.errors import ConfigError
 
 MARGIN = {"key": "finance.gross_margin", "low": 0.2, "high": 0.3}
@@ -251,3 +251,11 @@ def test_an_unknown_design_suggests_the_nearest():
 def test_a_missing_file_is_named():
     with pytest.raises(ConfigError, match=r"no such file: nowhere\.yaml"):
         read_design("nowhere.yaml")
+
+
+def test_the_designs_that_the_documents_name_are_shipped():
+    documents = [config_root() / "README.md", *(config_root() / "docs").glob("*.md")]
+    texts = [document.read_text("utf-8") for document in documents]
+    named = {name for text in texts for name in re.findall(r"design=([a-z_]+)(?=\s)", text)}
+    assert named
+    assert named <= {*choices("design")}

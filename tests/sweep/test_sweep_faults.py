@@ -63,8 +63,10 @@ def test_a_killed_worker_is_replaced_and_leaves_no_trace(undisturbed, running):
     assert parts(out) == undisturbed[1]
 
 
-def test_control_c_stops_clean_and_says_how_to_go_on(undisturbed, running):
+def test_two_drivers_do_not_meet_and_control_c_says_how_to_go_on(undisturbed, running, capsys):
     out, process = running
+    assert sweep(f"resume={out}") == 2
+    assert f"another process drives this sweep: pid {process.pid}" in capsys.readouterr().err
     workers = children(process)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)
@@ -75,12 +77,6 @@ def test_control_c_stops_clean_and_says_how_to_go_on(undisturbed, running):
     assert not list(out.rglob(".*half"))
     assert sweep(f"resume={out}") == 0
     assert parts(out) == undisturbed[1]
-
-
-def test_two_drivers_do_not_meet(running, capsys):
-    out, process = running
-    assert sweep(f"resume={out}") == 2
-    assert f"another process drives this sweep: pid {process.pid}" in capsys.readouterr().err
 
 
 def test_a_corrupt_part_is_named_and_lived_again(undisturbed, tmp_path, capsys):

@@ -15,7 +15,7 @@ from sim.sweep.work import Living
 
 TRIAL_POINTS, TRIAL_SECONDS = 12, 3.0
 """A trial lives so many points, or as many as it can in so many seconds, two at least."""
-SHARDS_PER_WORKER = 12
+SHARDS_PER_WORKER = 30
 """At least, so that no worker idles for long at the end."""
 
 

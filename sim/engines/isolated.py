@@ -30,6 +30,9 @@ TRIES = 2
 """Processes that one call may cost before it is given up."""
 AHEAD = 2
 """Calls that are sent before the first is answered, so that no process waits for its caller."""
+UNSUITED = ("MALLOC_TRIM_THRESHOLD_",)
+"""Environment that a process does not take over. Dask has its workers give memory back at once: a
+unit of a sweep then meets 530 page faults instead of 3, and takes a tenth longer."""
 _NO_MORE = object()
 
 
@@ -137,7 +140,7 @@ class Isolated:
                 stdout=self._said,
                 stderr=subprocess.STDOUT,
                 pass_fds=(theirs.fileno(),),
-                env={**os.environ, **ONE_THREAD, "PYTHONFAULTHANDLER": "1"},
+                env=_environment(),
                 start_new_session=True,  # Ctrl-C is for the caller
             )
         try:
@@ -182,6 +185,11 @@ class Isolated:
             raise StoppedError
         how = f"signal {signal.Signals(-code).name}" if code and code < 0 else f"exit code {code}"
         return _LostError(": ".join([f"its process ended with {how}", *last]))
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name not in UNSUITED}
+    return {**kept, **ONE_THREAD, "PYTHONFAULTHANDLER": "1"}
 
 
 _ALL: weakref.WeakSet[Isolated] = weakref.WeakSet()

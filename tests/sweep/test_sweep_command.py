@@ -181,6 +181,7 @@ def test_a_point_that_does_not_end_is_cut_and_the_others_are_lived(tmp_path):
     assert sorted(outcomes[outcomes.npv.notna()].point.unique()) == [0, 2]
 
 
+@pytest.mark.slow
 def test_failed_units_are_lived_again_when_asked(tmp_path):
     factors = "[{key: customers, values: [200, 1000000]}]"
     file = design(tmp_path, factors=factors, settings="{}")

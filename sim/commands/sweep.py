@@ -15,8 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from sim.commands.arguments import compile_first, split_arguments, status
 from sim.commands.common import console
-from sim.config.build import build
-from sim.config.design import Design, make_design, read_design
+from sim.config.design import Design, read_design
 from sim.config.load import load
 from sim.config.study import Config
 from sim.config.sweep import EngineKind, OtherCode, Sweep
@@ -266,11 +265,8 @@ def _swept_before(request: Request, store: Store) -> tuple[Design, Points]:
     if request.overrides or request.settings.points or request.settings.plans:
         raise ConfigError("a sweep is done again as it was", key="design", value=store.place.url,
                           allowed="no other settings of what is swept")  # fmt: skip
-    design = make_design(store.manifest["design"])
-    made = {tuple(each["choices"].values()): build(Config, each["configuration"])
-            for each in store.manifest["configurations"]}  # fmt: skip
-    points = sweeping.points_over(design, made)
-    return replace(design, replications=store.blocks[0].replications), points
+    points = sweeping.points_again(store)
+    return replace(points.design, replications=store.blocks[0].replications), points
 
 
 def session_of(request: Request, place: Place, engine: Engine, told: Told) -> sweeping.Session:

@@ -15,7 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sim.config.build import build, configuration_hash, dump
+from sim.config.build import configuration_hash, dump
 from sim.config.design import Design, make_design
 from sim.config.study import Config
 from sim.engines.engine import Engine
@@ -193,15 +193,23 @@ def points_of(design: Design, compose: Compose, folders: Sequence[Path] = ()) ->
     return Points(design, sampling, configurations_of(sampling, compose))
 
 
-def points_over(design: Design, configurations: Mapping[tuple[str, ...], Config]) -> Points:
-    """Return the points of a design over configurations that are there already.
+def points_again(store: Store) -> Points:
+    """Return the points that a sweep was begun with.
 
     Raises
     ------
     ConfigError
-        If the design cannot be sampled.
+        If its file of points is gone.
     """
-    return Points(design, Sampling(design, next(iter(configurations.values()))), configurations)
+    design, made = make_design(store.manifest["design"]), _made(store)
+    return Points(design, Sampling(design, next(iter(made.values()))), made)
+
+
+def _made(store: Store) -> dict[tuple[str, ...], Config]:
+    """Return the configurations that a sweep was begun with, by the choices that make them."""
+    stated = store.manifest["configurations"]
+    names = [tuple(each["choices"].values()) for each in stated]
+    return dict(zip(names, store.configurations, strict=False))  # extensions may have added some
 
 
 def further_points(store: Store, more: int) -> Points:
@@ -214,8 +222,7 @@ def further_points(store: Store, more: int) -> Points:
     """
     design = make_design(store.manifest["design"])
     check_goes_on(design)
-    made = {tuple(each["choices"].values()): build(Config, each["configuration"])
-            for each in store.manifest["configurations"]}  # fmt: skip
+    made = _made(store)
     sampling = Sampling(replace(design, points=_drawn(store)), next(iter(made.values())))
     return Points(design, sampling.extended(more), made)
 

@@ -25,7 +25,7 @@ from sim.levers import LeverQuarter, Programme, Situation
 from sim.measures.history import History
 from sim.measures.record import Record, add_tallies, age_departed, empty_tally, with_total
 from sim.measures.table import MEASURES
-from sim.offer import Product, environment, make_offer
+from sim.offer import STEADY, Product, carried_over, environment, make_offer
 from sim.phases import PHASES
 from sim.policies import FollowPlan, Imitate, Sight, make_rival_policy
 from sim.population import Population
@@ -154,6 +154,7 @@ class LoyaltyModel(mesa.Model):
         self._make_brands()
         self.risks = RiskRegister(self.config.risks, self.seed_number, replication)
         self.risk_hits: F64 = np.zeros((N_CHANNELS, 1))
+        self.carried = STEADY
         self.times = environment(self.config.market, self.plan_quarter)
         self.offer: at.Offer | None = None
         self._history: History | None = None
@@ -272,6 +273,20 @@ class LoyaltyModel(mesa.Model):
             _drawn=Drawn(config or self.config, self.drawn, self.planned),
             _state=self.state.copy(),
         )
+
+    def turn(self, config: Config) -> None:
+        """Let the market and the finance of another configuration hold from the coming quarter on.
+
+        Growth and expectations go on from where they are. What brands have built and begun stays:
+        of the other configuration nothing else is looked at, and its market must have the same
+        brands and segments.
+        """
+        market = config.market
+        self.carried = carried_over(self.config.market, market, self.plan_quarter, self.carried)
+        self.config = replace(self.config, market=market, finance=config.finance)
+        self.product = Product(market, self.config.rivals)
+        self.desk = ServiceDesk(self.config.desk, market.focal.on_time)
+        self.traits = make_traits(market, self.population.block_start)
 
     def release(self) -> None:
         """Let go of all that the model holds; it is of no use afterwards.

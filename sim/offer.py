@@ -28,11 +28,39 @@ class Environment(NamedTuple):
     """By how much customers expect more than at the start, g_t, in logit units."""
 
 
-def environment(market: Market, plan_quarter: int) -> Environment:
-    """Return the environment of a quarter; quarter 1 is the plan's first."""
+STEADY = Environment(1.0, 0.0)
+"""What a market carries over that has been the same from the start."""
+
+
+def environment(market: Market, plan_quarter: int, carried: Environment = STEADY) -> Environment:
+    """Return the environment of a quarter; quarter 1 is the plan's first.
+
+    `carried` is what other times before left behind, see `carried_over`.
+    """
     season = market.rate.season[(plan_quarter - 1) % QUARTERS_PER_YEAR]
-    growth = (1.0 + market.rate.growth) ** ((plan_quarter - 1) / QUARTERS_PER_YEAR)
-    return Environment(season * growth, market.expectation_drift * max(plan_quarter, 0))
+    return Environment(
+        season * _growth(market, plan_quarter) * carried.rate_factor,
+        market.expectation_drift * max(plan_quarter, 0) + carried.expectation,
+    )
+
+
+def carried_over(
+    before: Market, after: Market, plan_quarter: int, carried: Environment = STEADY
+) -> Environment:
+    """Return what is left of one market's times where another's begin in a quarter.
+
+    Growth and expectations go on from the level that they have reached: only what they grow by
+    from now on is the new market's.
+    """
+    reached = _growth(before, plan_quarter) / _growth(after, plan_quarter)
+    drifted = before.expectation_drift - after.expectation_drift
+    return Environment(
+        carried.rate_factor * reached, carried.expectation + drifted * max(plan_quarter - 1, 0)
+    )
+
+
+def _growth(market: Market, plan_quarter: int) -> float:
+    return float((1.0 + market.rate.growth) ** ((plan_quarter - 1) / QUARTERS_PER_YEAR))
 
 
 class Product:

@@ -33,7 +33,7 @@ class Phase(NamedTuple):
 
 def see_environment(model: LoyaltyModel) -> None:
     """Set the times of this quarter."""
-    model.times = environment(model.config.market, model.plan_quarter)
+    model.times = environment(model.config.market, model.plan_quarter, model.carried)
 
 
 def meet_risks(model: LoyaltyModel) -> None:

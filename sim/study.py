@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from sim import kernels
 from sim.config.build import Unknowns, uncertain_parameters
@@ -482,7 +483,7 @@ def run_replication(
     base = lived[model.config.baseline.name].flows
     rate = model.config.finance.quarterly_rate
     results = {
-        name: PlanResult(life.tables, {**life.levels, **_money(life.flows, base, rate)})
+        name: PlanResult(life.tables, {**life.levels, **money_outcomes(life.flows, base, rate)})
         for name, life in lived.items()
     }
     replication = Replication(task, results, model.drawn)
@@ -633,15 +634,32 @@ def _check_names(plans: Sequence[Plan], baseline: Plan) -> None:
             )  # fmt: skip
 
 
+def level_outcome(name: str, values: F64, quarters: NDArray[Any]) -> float:
+    """Return a level outcome: the mean over the horizon's last year; annual churn at its end.
+
+    Parameters
+    ----------
+    name
+        One of LEVELS.
+    values
+        Its measure by quarter, shape (n_quarters,); quarters where it does not exist are left out.
+    quarters
+        Of the plan's clock, in order, shape (n_quarters,).
+    """
+    if name == "churn_annual":
+        return float(values[-1])
+    return _mean_known(values[quarters > max(quarters[-1] - QUARTERS_PER_YEAR, 0)])
+
+
 def _levels(history: History) -> dict[str, float]:
-    """Return each level outcome: the mean over the horizon's last year; annual churn at its end."""
-    last_year = history.quarters > max(history.quarters[-1] - QUARTERS_PER_YEAR, 0)
-    focal = {name: MEASURES[measure](history)[:, -1, 0] for name, measure in LEVELS.items()}
-    levels = {name: _mean_known(values[last_year]) for name, values in focal.items()}
-    return {**levels, "churn_annual": float(focal["churn_annual"][-1])}
+    """Return each level outcome of the focal brand in the whole market."""
+    return {
+        name: level_outcome(name, MEASURES[measure](history)[:, -1, 0], history.quarters)
+        for name, measure in LEVELS.items()
+    }
 
 
-def _money(flows: Table, base: Table, rate: float) -> dict[str, float]:
+def money_outcomes(flows: Table, base: Table, rate: float) -> dict[str, float]:
     """Return the money outcomes of a plan against the baseline; NaN where one does not exist."""
     net = flows["net"] - base["net"]
     spend = -float(np.array([flows[name] - base[name] for name in SPEND]).sum())

@@ -15,10 +15,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from sim.commands.arguments import compile_first, split_arguments, status
 from sim.commands.common import console
+from sim.commands.engines import make_engine
 from sim.config.design import Design, read_design
 from sim.config.load import load
 from sim.config.study import Config
-from sim.config.sweep import EngineKind, OtherCode, Sweep
+from sim.config.sweep import OtherCode, Sweep
 from sim.engines.engine import Engine
 from sim.errors import ConfigError, FidelioError, Interrupted, StoreError
 from sim.study import check_measures
@@ -80,7 +81,7 @@ def main(arguments: Sequence[str]) -> None:
         with status(wanted=settings.progress) as tell:
             tell("Composing the design")
             new = asked_for(request, place) if settings.out is not None else None
-        with make_engine(settings) as engine, place.lock():
+        with make_engine(settings, settings.shard_seconds) as engine, place.lock():
             carry_out(request, place, engine, new)
     except KeyboardInterrupt:
         raise Interrupted("stopped before anything was lived; all is as it was") from None
@@ -291,31 +292,6 @@ def known_sweeps(settings: Sweep, place: Place, note: sweeping.Tell) -> list[Sto
             except StoreError as error:
                 note(f"Nothing is taken over from there: {error}")
     return found
-
-
-def make_engine(settings: Sweep) -> Engine:
-    """Return the engine that was asked for; its package is imported now.
-
-    Raises
-    ------
-    ConfigError
-        If a package is missing.
-    """
-    if settings.engine is EngineKind.SLURM:
-        from sim.engines.slurm import SlurmEngine
-
-        return SlurmEngine(settings.slurm, settings.workers, settings.shard_seconds)
-    if settings.engine is EngineKind.DASK:
-        from sim.engines.dask import DaskEngine
-
-        return DaskEngine(settings.dask, settings.workers)
-    if settings.engine is EngineKind.RAY:
-        from sim.engines.ray import RayEngine
-
-        return RayEngine(settings.ray, settings.workers)
-    from sim.engines.processes import ProcessEngine
-
-    return ProcessEngine(settings.workers)
 
 
 def _number(key: str, text: str | None, default: int) -> int:

@@ -1,4 +1,4 @@
-"""Settings of the engines that work on clusters: Slurm, Dask, Ray."""
+"""Where work runs, and the settings of the engines that work on clusters: Slurm, Dask, Ray."""
 
 from __future__ import annotations
 
@@ -6,6 +6,16 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from sim.config.fields import number
+
+
+class EngineKind(Enum):
+    """Where work runs."""
+
+    LOCAL = "local"
+    """Processes of this machine."""
+    SLURM = "slurm"
+    DASK = "dask"
+    RAY = "ray"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,18 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from sim.config.engines import DaskSettings, RaySettings, SlurmSettings
+from sim.config.engines import DaskSettings, EngineKind, RaySettings, SlurmSettings
 from sim.config.fields import number
-
-
-class EngineKind(Enum):
-    """Where a sweep runs."""
-
-    LOCAL = "local"
-    """Processes of this machine."""
-    SLURM = "slurm"
-    DASK = "dask"
-    RAY = "ray"
 
 
 class OtherCode(Enum):

@@ -118,6 +118,42 @@ def cash_flow(
     }
 
 
+def segment_cash(history: History, records: list[Record], finance: Finance, scale: float) -> F64:
+    """Return the cash that each segment's customers bring, before what the plan itself costs.
+
+    Parameters
+    ----------
+    history, records, finance, scale
+        As for `cash_flow`.
+
+    Returns
+    -------
+    Shape (n_quarters, n_segments): the part of `net` that is not of SPEND. Summed over segments it
+    is the same to rounding.
+    """
+    begun = history.quarters >= 1
+    delivered = [record.delivered for record in records if record.delivered is not None]
+    revenue = history.flow(at.REVENUE)[begun, :-1, 0] * scale
+    goods = history.flow(at.GOODS)[begun, :-1, 0] * scale
+    contacts = history.flow(at.CONTACTS)[begun, :-1, 0] * scale
+    rewards = np.array([quarter.reward_rate for quarter in delivered]) * revenue
+    clubs = [club_money(records, delivered, scale, segment)
+             for segment in range(revenue.shape[1])]  # fmt: skip
+    club = np.stack([each.fees - each.rewards - each.rescues for each in clubs], axis=1)
+    cash: F64 = (
+        revenue
+        - (1.0 - finance.gross_margin) * goods
+        - rewards
+        - finance.keeping_cost
+        / QUARTERS_PER_YEAR
+        * (behaviour.customers(history)[begun, :-1, 0] * scale)
+        - finance.contact_cost * contacts
+        - finance.acquisition_cost * (behaviour.new_buyers(history)[begun, :-1, 0] * scale)
+        + club
+    )
+    return cash
+
+
 class ClubMoney(NamedTuple):
     """What members and warned customers bring and cost, in currency, shape (n_quarters,) each."""
 
@@ -127,7 +163,9 @@ class ClubMoney(NamedTuple):
     liability: F64
 
 
-def club_money(records: list[Record], delivered: list[LeverQuarter], scale: float) -> ClubMoney:
+def club_money(
+    records: list[Record], delivered: list[LeverQuarter], scale: float, segment: int = -1
+) -> ClubMoney:
     """Return the money of the membership and of the offers against leaving.
 
     Parameters
@@ -138,15 +176,17 @@ def club_money(records: list[Record], delivered: list[LeverQuarter], scale: floa
         What the levers gave in each of them.
     scale
         Real customers per simulated one.
+    segment
+        Index of the segment whose members are meant; -1 for all.
     """
     lived = [record for record in records if record.quarter >= 1]
-    club = np.stack([record.club[-1] for record in lived]) * scale
-    tiers = np.stack([record.tiers[-1].sum(axis=0) for record in lived]) * scale
+    club = np.stack([record.club[segment] for record in lived]) * scale
+    tiers = np.stack([record.tiers[segment].sum(axis=0) for record in lived]) * scale
     promises = [quarter.promise for quarter in delivered]
     own = 1.0 - np.array([promise.partner_share for promise in promises])
     incentives = np.array([p.incentive @ n for p, n in zip(promises, tiers, strict=True)])
     points = club[:, at.REDEEMED].copy()
-    points[-1] += club[-1, at.POINTS] * _redeemed_in_the_end(club[-1])
+    points[-1] += club[-1, at.POINTS] * _redeemed_in_the_end(lived[-1].club[-1] * scale)
     levels = np.array([promise.rescue_cost for promise in promises])
     return ClubMoney(
         fees=np.array([promise.fee for promise in promises]) * tiers[:, 1:].sum(axis=1),

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
-from matplotlib import rc_context
-from matplotlib.figure import Figure
 
-from sim.errors import StoreError
 from sim.report import sweep_figures as figures
 from sim.report.calibration import Row, Section, TableView, with_code
-from sim.report.figures import STYLE, svg
-from sim.report.frame import Picture, fill
+from sim.report.finding import Drawn, write_section
+from sim.report.frame import fill
 from sim.report.numbers import percent, plain
 from sim.report.sweep_words import (
     Told,
@@ -69,17 +65,6 @@ MOST_ROWS: Final = 1000
 WIDE: Final = 0.3
 """Width of an index's interval from which the page says that it is wide."""
 PAGE: Final = "sweep.html"
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A picture with its name and the words around it."""
-
-    name: str
-    figure: Figure
-    title: str
-    unit: str
-    caption: str = ""
 
 
 class SweepReport:
@@ -471,10 +456,8 @@ def write_sweep_page(report: SweepReport, folder: str | Path) -> Path:
     check_folder(target)
     sections, names = [], []
     for section, drawn in report.parts():
-        for picture in drawn:
-            _write_picture(picture, target)
-            names.append(f"{picture.name}.png")
-        sections.append(replace(section, pictures=[_picture(one) for one in drawn]))
+        sections.append(write_section(section, drawn, target))
+        names += [f"{picture.name}.png" for picture in drawn]
     for name, table in report.tables().items():
         write_table(target / f"{name}.csv", table)
         names.append(f"{name}.csv")
@@ -494,20 +477,3 @@ def render_sweep(report: SweepReport, sections: Sequence[Section], files: Sequen
         sections=sections,
         footer=report.words("footer.sweep", files=", ".join(files)),
     )
-
-
-def _picture(drawn: Drawn) -> Picture:
-    drawing = Markup(svg(drawn.figure, drawn.name, drawn.title))  # our own drawing
-    return Picture(drawn.title, drawn.unit, drawing, drawn.caption)
-
-
-def _write_picture(drawn: Drawn, folder: Path) -> None:
-    formats: Mapping[str, Mapping[str, Any]] = {"svg": {"metadata": {"Date": None}},
-                                                "png": {"dpi": figures.SHARPNESS}}  # fmt: skip
-    try:
-        with rc_context(STYLE):
-            for form, options in formats.items():
-                drawn.figure.savefig(folder / f"{drawn.name}.{form}", facecolor="white",
-                                     **options)  # fmt: skip
-    except OSError as error:
-        raise StoreError(f"cannot write into {folder}: {error.strerror or error}") from error

@@ -29,6 +29,7 @@ from sim.report.figures import (
     new_figure,
     plot_axes,
 )
+from sim.report.finding import SHARPNESS
 from sim.report.numbers import percent
 from sim.report.sweep_words import Told, factor_label, share_text, short, value_text
 from sim.report.words import Words
@@ -56,8 +57,6 @@ DIVERGING: Final = LinearSegmentedColormap.from_list(
 ASCENDING: Final = LinearSegmentedColormap.from_list(
     "low_high", ["#f6efe2", "#f0c56e", "#6fb3a8", PLAN, "#0b2f4f"]
 )
-SHARPNESS: Final = 144
-"""Dots per inch of PNGs, and of maps and bundles of lines inside an SVG: two for a CSS pixel."""
 
 
 def _figure(width: float, height: float) -> Figure:

@@ -168,16 +168,19 @@ def _hashed(content: list[bytes]) -> bytes:
 # --- code ----------------------------------------------------------------------------------------
 
 UNMOVING = (
-    "_data/", "calibration/", "commands/", "engines/", "report/", "sweep/", "validation/",
+    "_data/", "calibration/", "commands/", "engines/", "planning/", "report/", "sweep/",
+    "validation/", "finance/accounts.py", "finance/statement.py",
     "__init__.py", "__main__.py", "cli.py", "errors.py", "result.py", "store.py",
-    "config/calibration.py", "config/design.py", "config/edit.py", "config/engine.py",
-    "config/engines.py", "config/files.py", "config/load.py", "config/matching.py",
-    "config/settings.py", "config/sweep.py",
+    "config/calibration.py", "config/design.py", "config/discover.py", "config/edit.py",
+    "config/engine.py", "config/engines.py", "config/explain.py", "config/files.py",
+    "config/load.py", "config/matching.py", "config/optimise.py", "config/planning.py",
+    "config/regret.py", "config/sensitivity.py", "config/settings.py", "config/shock.py",
+    "config/show.py", "config/stress.py", "config/sweep.py",
 )  # fmt: skip
 """Sources that move nothing that a given configuration gives in a world. Whatever is not named
 here is taken to: to live something again is the smaller harm."""
-MOVING = ("sweep/life.py",)
-"""And what among them does move it: what a sweep keeps of a world."""
+MOVING = ("planning/life.py", "sweep/life.py")
+"""And what among them does move it: what planners and sweeps keep of a world."""
 
 
 def code_files() -> dict[str, str]:

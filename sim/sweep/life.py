@@ -19,9 +19,16 @@ from sim.errors import ConfigError
 from sim.finance.cash_flow import COMPONENTS
 from sim.measures.columns import Table
 from sim.measures.table import MEASURES
-from sim.study import LEVELS, OUTCOMES, Groundwork, Task, compile_kernels, run_replication
+from sim.study import (
+    LEVELS,
+    OUTCOMES,
+    Groundwork,
+    Task,
+    compile_kernels,
+    level_outcome,
+    run_replication,
+)
 from sim.sweep.rows import Row
-from sim.types import QUARTERS_PER_YEAR
 
 TABLES = ("measures", "cash_flow")
 """What a sweep needs of a study's tables."""
@@ -151,17 +158,7 @@ def _quarterly(tables: Mapping[str, Table], name: str) -> np.ndarray:
 
 
 def _segmental(measures: Table, outcome: str, shape: tuple[int, int, int]) -> np.ndarray:
-    """Return an outcome of the focal brand in each segment, as a study defines it, (n_segments,).
-
-    The mean over the last year of the plan; annual churn at its end.
-    """
+    """Return an outcome of the focal brand in each segment, shape (n_segments,)."""
     values = np.asarray(measures[LEVELS[outcome]], dtype=np.float64).reshape(shape)[:, :-1, 0]
     quarters = measures["quarter"].reshape(shape)[:, 0, 0]
-    last = quarters > max(quarters[-1] - QUARTERS_PER_YEAR, 0)
-    if outcome == "churn_annual":
-        last[:-1] = False
-    chosen, known = values[last], ~np.isnan(values[last])
-    total, n_known = np.where(known, chosen, 0.0).sum(axis=0), known.sum(axis=0)
-    mean = np.full(len(total), np.nan)
-    np.divide(total, n_known, out=mean, where=n_known > 0)
-    return mean
+    return np.array([level_outcome(outcome, one, quarters) for one in values.T])

@@ -37,7 +37,8 @@ _ASIDE: dict[type, tuple[str, ...]] = {
         "scenario", "plans", "plan", "baseline", "lever", "replications", "precision", "command",
         "engine", "report",
     ),
-    **dict.fromkeys((Desk, Finance, Organisation, Risks, Rivals), ("name",)),
+    **dict.fromkeys((Desk, Organisation, Risks, Rivals), ("name",)),
+    Finance: ("name", "accounting"),
     Market: ("name", "benchmarks"),
 }  # fmt: skip
 """Fields of one kind of part that move nothing that a plan gives in a world, or that

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import sim
 from sim.config.build import Unknowns, build, dump, join, labels
 from sim.config.design import Factor
+from sim.config.distributions import FORMS
 from sim.config.edit import Editor
 from sim.config.fields import Uncertain
 from sim.config.load import load
@@ -26,7 +27,7 @@ from sim.sweep import content
 from sim.sweep.content import ContentKeys, code_files, code_version
 
 SMALL = ["customers=600", "quarters=6", "burn_in=4", "risks=retail", "organisation=retail"]
-ASIDE = {"engine", "report", "replications", "benchmarks", "provenance", "command"}
+ASIDE = {"accounting", "engine", "report", "replications", "benchmarks", "provenance", "command"}
 
 
 def factors(keys):
@@ -54,7 +55,7 @@ def several() -> Config:
 
 def numbers(data, path=""):
     """Yield path and value of every number in plain data; a distribution is one."""
-    if isinstance(data, dict) and not ({"triangular", "normal", "beta", "uniform"} & data.keys()):
+    if isinstance(data, dict) and [*data] not in [[form] for form in FORMS]:
         for name, item in data.items():
             if name not in ASIDE:
                 yield from numbers(item, join(path, name))

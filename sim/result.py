@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 import resource
 import sys
 import tempfile
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from sim import report
-from sim.config.build import configuration_hash, dump, parameters
+from sim.config.build import assign, build, configuration_hash, dump, parameters
+from sim.config.finance import Finance
 from sim.config.study import Config
+from sim.finance.accounts import Accounts, open_accounts, rates
 from sim.report.words import LANGUAGES, Words
 from sim.store import write_run, write_text
 from sim.study import TABLES, Progress, StudyResult, run_study
@@ -58,9 +63,22 @@ class Result:
         """How many of each quarter's first-time focal buyers buy in the quarters after."""
         return self.study.table("cohort")
 
+    @functools.cached_property
+    def accounts(self) -> Accounts:
+        """The books of every plan: profit, tax, cash after tax, what comes after the horizon."""
+        study = self.study
+        plans = dict.fromkeys((*study.plans, study.baseline))
+        return open_accounts(
+            study.cash_flow,
+            study.baseline,
+            [drawn_finance(study.config, r.parameters) for r in study.replications],
+            np.array([1.0 - study.values(plan, "churn_annual") for plan in plans]),
+        )
+
     def summary(self) -> dict[str, Any]:
-        """Return the outcomes with intervals, as in `summary.json`."""
-        return self.study.summary()
+        """Return the outcomes with intervals, and the money in full, as in `summary.json`."""
+        money = {**rates(self.study.config.finance), "plans": self.accounts.summary()}
+        return {**self.study.summary(), "finance": money}
 
     def save(self, folder: str | Path, card: Scorecard | None = None) -> Path:
         """Write tables and documents into a folder and return it.
@@ -80,6 +98,7 @@ class Result:
         target = Path(folder)
         tables = {name: self.study.table(name) for name in TABLES}
         tables["outcomes"] = self.study.outcomes
+        tables["statement"] = self.accounts.table()
         documents = {"summary": self.summary(), "manifest": manifest(self.study)}
         config = self.study.config
         card = card or (find_card(config) if config.report.scorecard else None)
@@ -122,6 +141,17 @@ def simulate(config: Config, progress: Progress | None = None) -> Result:
         If the configuration contradicts itself.
     """
     return Result(run_study(config, progress))
+
+
+def drawn_finance(config: Config, drawn: Mapping[str, float]) -> Finance:
+    """Return the finance of a world, given the numbers that were drawn for it, by path."""
+    own = {path: value for path, value in drawn.items() if path.startswith("finance.")}
+    if not own:
+        return config.finance
+    data = dump(config.finance)
+    for path, value in own.items():
+        assign(data, path.removeprefix("finance."), value)
+    return build(Finance, data, "finance")
 
 
 def manifest(result: StudyResult) -> dict[str, Any]:

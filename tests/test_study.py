@@ -176,7 +176,7 @@ def test_a_command_leaves_every_file_and_says_where(command: list[str], tmp_path
         [sys.executable, "-m", "sim", *arguments], check=True, capture_output=True, text=True
     )
     files = {path.name for path in (tmp_path / "out").iterdir()}
-    tables = {f"{name}.parquet" for name in ("outcomes", *TABLES)}
+    tables = {f"{name}.parquet" for name in ("outcomes", "statement", *TABLES)}
     assert files == {"summary.json", "manifest.json", "scorecard.json", "report.html", *tables}
     assert f"Report:  {tmp_path}/out/report.html" in done.stdout
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())

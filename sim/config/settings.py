@@ -45,7 +45,8 @@ def read_settings(cls: type[T], command: str, arguments: Sequence[str]) -> tuple
         key, value = parse(text)
         name = key.partition(".")[0]
         if name in own:
-            is_text = "str" in str(hints[name]) and isinstance(value, int | float)
+            holds_text = "str" in str(hints[name]).replace("dict[str, float]", "")
+            is_text = holds_text and isinstance(value, int | float)
             assign(data, key, text.partition("=")[2] if is_text else value)
             typed.add(key)
         elif name in of_study:

@@ -32,7 +32,7 @@ CASH_COSTS = (
     "staff",
 )
 """Signed cost columns of the cash flow, in the order of an income statement."""
-EXTRA = ("rollout", "events", "without_risks", "decisions", "levers", "tiers")
+EXTRA = ("rollout", "events", "without_risks", "decisions", "levers", "tiers", "statement")
 """Tables that a folder may lack; they are then empty, without columns."""
 
 
@@ -73,6 +73,8 @@ class RunFolder:
     """How ready each lever was, by quarter and segment."""
     tiers: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Moves between tiers of the membership, 0 for who is no member; empty if there is none."""
+    statement: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Profit, tax and cash after tax by quarter; empty in folders of older runs."""
 
     scorecard: Mapping[str, Any] = field(default_factory=dict)
     """Which published regularities the market shows; empty if it was not asked."""
@@ -248,6 +250,22 @@ class RunFolder:
     def cash(self, plan: str, column: str) -> pd.DataFrame:
         """Return a cash-flow column of a plan itself: quarters x replications; 0 if not told."""
         return self.once(("cash", plan, column), lambda: _by_quarter(self.cash_flow, plan, column))
+
+    def booked(self, plan: str, line: str) -> pd.DataFrame:
+        """Return plan minus baseline of a line of the statement: quarters x replications."""
+
+        def found(name: str) -> pd.DataFrame:
+            return self.once(
+                ("booked", name, line), lambda: _by_quarter(self.statement, name, line)
+            )
+
+        return found(plan) - found(self.baseline)
+
+    @property
+    def finance(self) -> Mapping[str, Any]:
+        """The money in full: rates, and each plan's figures; empty in folders of older runs."""
+        found = self.summary.get("finance")
+        return found if isinstance(found, Mapping) else {}
 
     def harm(self, plan: str) -> pd.Series[float] | None:
         """Return what all risk events together do to a plan's discounted net cash.

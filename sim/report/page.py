@@ -9,7 +9,16 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from sim.errors import StoreError
-from sim.report import decisions, early_warning, figures, membership, risk_register, rollout, tables
+from sim.report import (
+    decisions,
+    early_warning,
+    figures,
+    membership,
+    risk_register,
+    rollout,
+    statement,
+    tables,
+)
 from sim.report.folder import RunFolder, read_folder
 from sim.report.frame import Picture, fill
 from sim.report.numbers import DASH, known, money_unit, percent, plain
@@ -73,6 +82,7 @@ def _common(words: Words, run: RunFolder) -> dict[str, Any]:
         "facts": _facts(words, run),
         "verdict": verdict(words, run),
         "trends": [_trend(words, run, measure) for measure in TRENDS],
+        "books": _books(words, run),
         "rollout": _rollout(words, run),
         "decisions": _decisions(words, run),
         "risks": _risks(words, run),
@@ -257,6 +267,47 @@ def _sure(words: Words, run: RunFolder) -> list[Picture]:
         texts = (words("figure.ranks"), words("figure.ranks.unit"), words("caption.ranks"))
         pictures.append(_picture(ranks, "ranks", alt, *texts))
     return pictures
+
+
+def _books(words: Words, run: RunFolder) -> dict[str, Any] | None:
+    """Return the money in full: figures of all plans, and of a single one its books by year."""
+    if not statement.has_books(run):
+        return None
+    texts = {"baseline": plan_title(run, run.baseline), "unit": statement.figures_unit(run).name}
+    shared = {
+        "figures": statement.figure_rows(words, run),
+        "caption": f"{statement.basis(words, run)} {words('books.later.caption')}",
+    }
+    if run.is_comparison:
+        return {**shared, "lead": words("section.books.compare", **texts)}
+    plan = run.plans[0]
+    picture = _picture(
+        statement.bridge(words, run, plan),
+        "bridge",
+        statement.bridge_words(words, run, plan),
+        words("figure.bridge"),
+        words(
+            "figure.bridge.unit",
+            unit=statement.bridge_unit(run, plan).name,
+            plan=plan_title(run, plan),
+            baseline=texts["baseline"],
+        ),
+        "",
+    )
+    return {
+        **shared,
+        "lead": statement.lead(words, run, plan),
+        "picture": picture,
+        "figures_lead": words("section.books.figures", **texts),
+        "statement_lead": words(
+            "section.books.statement",
+            plan=plan_title(run, plan),
+            baseline=texts["baseline"],
+            unit=statement.statement_unit(run, plan).name,
+        ),
+        "years": statement.year_names(words, run),
+        "rows": statement.statement_rows(words, run, plan),
+    }
 
 
 def _rollout(words: Words, run: RunFolder) -> dict[str, Any] | None:

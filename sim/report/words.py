@@ -83,6 +83,13 @@ ENGLISH: Final[Mapping[str, str]] = {
     "the plan's own effect. The 95% interval says how exactly its average is known; the span of "
     "8 of 10 futures says how far the futures differ.",
     "section.money": "What it returns",
+    "section.books": "The money in full",
+    "section.books.compare": "Each plan against {baseline}, in {unit}: the average, and beneath it "
+    "8 of 10 futures, or a dash if all futures are the same. Bold figures differ clearly from zero "
+    "(their 95% interval leaves it out).",
+    "section.books.figures": "Against {baseline}, in {unit}.",
+    "section.books.statement": "{plan} against {baseline}, in {unit}, averages over "
+    "futures, not discounted but for the last line. Lines in bold are sums.",
     "section.customers": "What customers do",
     "section.spend": "What is spent, and when",
     "section.spend.lead": "Planned spending in {currency}, by lever and phase.",
@@ -181,6 +188,72 @@ ENGLISH: Final[Mapping[str, str]] = {
     "section.table.compare.lead": "Money figures are each plan's difference to {baseline}, in "
     "{unit}. For the rest: the level, and beneath it the difference. Bold figures differ clearly "
     "(their 95% interval leaves out zero).",
+    # The money in full
+    "books.lead.left": "Net present value is {before} before tax and {after} after tax of {rate} "
+    "of profit.",
+    "books.lead.later": "What the plan's customers go on to bring in the {years} years after the "
+    "horizon, {later} after tax, is kept apart: no other section counts it.",
+    "books.lead.no_later": "What comes after the horizon is not counted.",
+    "books.lead.peak": "At its deepest a future ties up {peak} on average, and 1 in 10 ties up "
+    "more than {high}.",
+    "books.lead.free": "The plan never ties up money.",
+    "books.exact": "the same in every future",
+    "books.basis": "All in prices of quarter 1, discounted at {real} a year, which with prices "
+    "rising by {inflation} is {nominal} in money of its day. Capital is written down over {years} "
+    "years, at what was paid for it, and what is left at the horizon is written off. A loss lowers "
+    "the tax of the firm at once. Points are charged when they are earned; they take cash when "
+    "they are redeemed.",
+    "books.later.caption": "What comes after the horizon: the margin of the year before the last "
+    "quarter, without the plan's own spending, shrinking as fast as the plan loses customers. It "
+    "takes for granted that the customers stay as they are when the levers stop, so read it as an "
+    "upper end.",
+    "books.npv_before_tax": "Net present value before tax",
+    "books.npv_before_tax.note": "the one in the rest of this page",
+    "books.npv_after_tax": "Net present value after tax",
+    "books.npv_after_tax.note": "what is left for the owners",
+    "books.terminal_value": "After the horizon",
+    "books.terminal_value.note": "what customers go on to bring, after tax, discounted",
+    "books.npv_with_terminal_value": "After tax, with what comes after",
+    "books.npv_with_terminal_value.note": "the two above together",
+    "books.capital_spent": "Capital",
+    "books.capital_spent.note": "spent once, not discounted",
+    "books.running_spent": "Running cost",
+    "books.running_spent.note": "levers, upkeep and staff, not discounted",
+    "books.peak_funding": "Peak funding",
+    "books.peak_funding.note": "the most that each future ties up, before tax, not discounted",
+    "books.cash_after_tax": "Cash after tax",
+    "books.cash_after_tax.note": "added up, not discounted",
+    "books.cash_after_tax_nominal": "Cash after tax, in money of its day",
+    "books.cash_after_tax_nominal.note": "the same with inflation, as accounts will show it",
+    "books.abroad": "{figure} ({unit})",
+    "books.abroad.note": "{rate} {currency} for one {home} in quarter 1",
+    "books.quarter": "Quarter{space}{first}",
+    "books.quarters": "Quarters{space}{first} to{space}{last}",
+    "books.sales": "Revenue and fees",
+    "books.goods": "Cost of goods",
+    "books.customers": "Rewards, service, winning and saving customers",
+    "books.points": "Points earned and not yet redeemed",
+    "books.contribution": "Contribution",
+    "books.running": "Running cost of levers, staff",
+    "books.ebitda": "Profit before depreciation, interest and tax",
+    "books.depreciation": "Depreciation and write-off",
+    "books.ebit": "Profit before interest and tax",
+    "books.tax": "Tax",
+    "books.profit": "Profit after tax",
+    "books.added_back": "Depreciation, which takes no cash",
+    "books.capital": "Capital spent",
+    "books.points_back": "Points owed, which take no cash yet",
+    "books.cash": "Free cash flow after tax",
+    "books.present_value": "The same, discounted",
+    "bridge.margin": "Extra margin",
+    "bridge.running": "Running cost",
+    "bridge.capital": "Capital",
+    "bridge.before": "Net present value\nbefore tax",
+    "bridge.tax": "Tax",
+    "bridge.after": "Net present value\nafter tax",
+    "bridge.later": "After the\nhorizon",
+    "bridge.whole": "With what\ncomes after",
+    "bridge.apart": "kept apart",
     # Leads that depend on the result
     "lead.customers": "With the plan, {churn}; {index}.",
     "move.churn_annual.down": "annual churn is {amount} lower than under {baseline}",
@@ -308,6 +381,9 @@ ENGLISH: Final[Mapping[str, str]] = {
     "figure.ridges.unit": "{unit}, against {baseline}; taller means more futures end there",
     "figure.layers": "Spread of net present value, by cause",
     "figure.layers.unit": "standard deviation, {unit}",
+    "figure.bridge": "From margin to what is left after tax",
+    "figure.bridge.unit": "{unit}, discounted, in prices of quarter 1; {plan} against {baseline}, "
+    "averages; black lines are 95% intervals",
     "figure.ranks": "Which unknowns move the result most",
     "figure.ranks.unit": "rank correlation with net present value, \N{MINUS SIGN}1 to 1",
     "figure.gantt": "Planned and simulated work, lever by lever",
@@ -360,6 +436,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "alt.cash": "Cumulative discounted cash flow by quarter. At the end: {ends}.",
     "alt.npv": "Distribution of net present value. P10 {p10}, P50 {p50}, P90 {p90}; {loses}.",
     "alt.ridges": "Distribution of net present value by plan. P50: {ends}.",
+    "alt.bridge": "Bridge of {plan}: {ends}.",
     "alt.layers": "Standard deviation from luck {chance}, from unknown parameters {ignorance}.",
     "alt.ranks": "Rank correlation of parameters with net present value: {ends}.",
     "alt.gantt": "Work of {plan} by lever. Middle future: {ends}.",
@@ -383,6 +460,8 @@ ENGLISH: Final[Mapping[str, str]] = {
     "column.revenue": "Revenue",
     "column.lever": "Lever",
     "column.total": "Total",
+    "column.figure.mean": "Average",
+    "column.line": "Line",
     "column.quarter": "Quarter",
     "column.phase": "Phase",
     "column.extra_revenue": "Revenue and fees",
@@ -433,6 +512,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "reading.never": "never within {quarters} quarters",
     "reading.reached": "in {k} of {n} futures",
     "reading.ahead": "{plan} is ahead",
+    "details.statement": "The statement year by year",
     "details.parameters": "All {n} parameters and where each comes from",
     "legend.range": "thin bar: P10 to P90; thick bar: 95% interval of the mean; dot: mean",
     "legend.levels": "Levels are averages over the last year; annual churn counts that year.",

@@ -114,11 +114,20 @@ def card_key(config: Config) -> str:
     laws = published()
     parts = {
         "market": dump(config.market),
-        "finance": dump(config.finance),
+        "finance": _money(config),
         "lever": {name: dump(config.lever.get(name)) for name in laws.levers},
     }
     text = json.dumps(parts, sort_keys=True).encode()
     return hashlib.sha256(text + _code().encode()).hexdigest()[:16]
+
+
+def _money(config: Config) -> dict[str, Any]:
+    """Return the finance less how its books are kept: no law asks what is left after tax."""
+    money: dict[str, Any] = dump(config.finance)
+    del money["accounting"]
+    sources = money["provenance"].items()
+    own = {path: text for path, text in sources if path.partition(".")[0] != "accounting"}
+    return {**money, "provenance": own}
 
 
 @cache

@@ -15,7 +15,7 @@ from sim.commands.common import progress_bar
 from sim.commands.engines import make_engine
 from sim.config.planning import Planning
 from sim.config.study import Config
-from sim.errors import Interrupted
+from sim.errors import ConfigError, Interrupted
 from sim.planning.lives import Lives
 from sim.store import check_folder
 from sim.study import check_measures
@@ -54,12 +54,17 @@ def open_lives(settings: Planning, config: Config, folder: Path) -> Iterator[Liv
     Raises
     ------
     ConfigError, StoreError, EngineError
-        If the study looks at a measure that does not exist, the folder cannot be used, or the
-        engine not be started.
+        If the study looks at a measure that does not exist or asks for a precision, the folder
+        cannot be used, or the engine not be started.
     Interrupted
         If the user stopped it.
     """
     check_measures(config)
+    if config.precision is not None:
+        raise ConfigError(
+            "is a setting of run and compare; here worlds are told by their number",
+            key="precision", value=config.precision, allowed="replications=N",
+        )  # fmt: skip
     place = open_place(folder / LIVES)
     try:
         compile_first(config)

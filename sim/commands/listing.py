@@ -24,6 +24,7 @@ KINDS = {
     "desks": "desk",
     "organisations": "organisation",
     "designs": "design",
+    "shocks": "shock",
 }
 """What can be listed, and the group that it lies in."""
 FIRST = ("scenarios", "markets", "plans", "levers")

@@ -1,1 +1,1 @@
-"""Planning under uncertainty: what could go wrong, what decides, what is regretted, what is best."""
+"""Planning under uncertainty: what could go wrong, what decides, which plan to choose."""

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from sim.commands.arguments import status
 from sim.commands.common import console
+from sim.commands.show import default_folder
 from sim.config.discover import Discover
 from sim.config.settings import read_settings, settings_help
 from sim.errors import ConfigError, Interrupted
@@ -62,7 +63,7 @@ def main(arguments: Sequence[str]) -> None:
     given, settings = read_given(arguments)
     question = question_of(settings)
     check_package()
-    folder = Path(settings.out) if settings.out else default_folder(given)
+    folder = Path(settings.out) if settings.out else default_folder(given, "discover")
     rule = Rule(settings.density, settings.box, settings.regions, settings.smallest,
                 settings.resamples)  # fmt: skip
     try:
@@ -125,14 +126,6 @@ def _threshold(settings: Discover) -> Threshold:
         raise ConfigError(f"is missing: 0 says nothing of {settings.outcome}", key="target",
                           allowed="target=, fails_below= or fails_above=")  # fmt: skip
     return Threshold(0.0, below)
-
-
-def default_folder(given: str) -> Path:
-    """Return where the page goes: beside the sweep's data if they lie on this machine."""
-    scheme, _, path = given.rpartition("://")
-    if scheme in {"", "file", "local"}:
-        return Path(path, "discover")
-    return Path("outputs", "discover", path.rstrip("/").rpartition("/")[2])
 
 
 def show(report: DiscoveryReport) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from rich.console import Console
 from sim.commands.arguments import compile_first
 from sim.commands.common import progress_bar
 from sim.commands.engines import make_engine
+from sim.config.load import load
 from sim.config.planning import Planning
 from sim.config.study import Config
 from sim.errors import ConfigError, Interrupted
@@ -45,6 +46,20 @@ def output_folder(out: str | None, command: str) -> Path:
     return folder
 
 
+def study_of(overrides: Sequence[str], folders: Sequence[str | Path]) -> Config:
+    """Return the study: of several plans if any are named, else of one.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be composed, or looks at a measure that does not exist.
+    """
+    several = any(text.partition("=")[0].lstrip("+") == "plans" for text in overrides)
+    config = load(None, overrides, "compare" if several else "run", folders)
+    check_measures(config)
+    return config
+
+
 @contextmanager
 def open_lives(settings: Planning, config: Config, folder: Path) -> Iterator[Lives]:
     """Give the lives of a study, kept in a folder, with an engine that lives more of them.
@@ -54,12 +69,10 @@ def open_lives(settings: Planning, config: Config, folder: Path) -> Iterator[Liv
     Raises
     ------
     ConfigError, StoreError, EngineError
-        If the study looks at a measure that does not exist or asks for a precision, the folder
-        cannot be used, or the engine not be started.
+        If the study asks for a precision, the folder cannot be used, or the engine not be started.
     Interrupted
         If the user stopped it.
     """
-    check_measures(config)
     if config.precision is not None:
         raise ConfigError(
             "is a setting of run and compare; here worlds are told by their number",

@@ -11,8 +11,7 @@ from rich.table import Table
 
 from sim.commands.arguments import split_arguments, status
 from sim.commands.common import console
-from sim.commands.planning import open_lives, output_folder, watch
-from sim.config.load import load
+from sim.commands.planning import open_lives, output_folder, study_of, watch
 from sim.config.plan import Plan
 from sim.config.regret import Regret
 from sim.config.study import Config
@@ -91,20 +90,6 @@ def main(arguments: Sequence[str]) -> None:
 
 
 # --- what is asked -------------------------------------------------------------------------------
-
-
-def study_of(overrides: Sequence[str], folders: Sequence[str | Path]) -> Config:
-    """Return the study: of several plans if any are named, else of one.
-
-    Raises
-    ------
-    ConfigError
-        If it cannot be composed, or looks at a measure that does not exist.
-    """
-    several = any(text.partition("=")[0].lstrip("+") == "plans" for text in overrides)
-    config = load(None, overrides, "compare" if several else "run", folders)
-    check_measures(config)
-    return config
 
 
 def plans_of(config: Config) -> list[Plan]:

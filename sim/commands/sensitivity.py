@@ -15,13 +15,11 @@ from rich.table import Table
 from sim.commands.arguments import compile_first, split_arguments, status
 from sim.commands.common import console
 from sim.commands.engines import make_engine
-from sim.commands.planning import output_folder
+from sim.commands.planning import output_folder, study_of
 from sim.commands.sweep import watch
 from sim.config.build import configuration_hash, dump
 from sim.config.design import Design
-from sim.config.load import load
 from sim.config.sensitivity import Sensitivity as Settings
-from sim.config.study import Config
 from sim.engines.engine import Engine
 from sim.errors import Interrupted, StoreError
 from sim.planning.sensitivity import (
@@ -37,7 +35,6 @@ from sim.planning.sensitivity import (
 from sim.report.finding import write_finding
 from sim.report.sensitivity import SensitivityReport
 from sim.report.sweep_words import time_text
-from sim.study import check_measures
 from sim.sweep import sweep as sweeping
 from sim.sweep.layout import MANIFEST
 from sim.sweep.place import Place, open_place
@@ -90,7 +87,8 @@ def main(arguments: Sequence[str]) -> None:
     if given is None:
         return
     settings, overrides, folders = given
-    question = question_of(study_of(settings, overrides, folders), settings.outcome)
+    chosen = [f"plans=[{','.join(settings.plans)}]"] if settings.plans else []
+    question = question_of(study_of([*chosen, *overrides], folders), settings.outcome)
     folder = output_folder(settings.out, "sensitivity")
     command = shlex.join(["fidelio", "sensitivity", *arguments])
     try:
@@ -106,20 +104,6 @@ def main(arguments: Sequence[str]) -> None:
     page = write_finding(report.finding(), folder, "sensitivity")
     show(report)
     print(f"Figures: {folder}\nPage:    {page}")
-
-
-def study_of(settings: Settings, overrides: Sequence[str], folders: Sequence[str]) -> Config:
-    """Return the study: of one plan, or of several side by side.
-
-    Raises
-    ------
-    ConfigError
-        If it cannot be composed.
-    """
-    chosen = [f"plans=[{','.join(settings.plans)}]"] if settings.plans else []
-    config = load(None, [*chosen, *overrides], "compare" if chosen else "run", folders)
-    check_measures(config)
-    return config
 
 
 @dataclass(frozen=True)

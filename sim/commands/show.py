@@ -51,7 +51,7 @@ def main(arguments: Sequence[str]) -> None:
         print(HELP.format(settings=settings_help(Show, "show")), end="")
         return
     given, settings = read_given(arguments)
-    folder = Path(settings.out) if settings.out else default_folder(given)
+    folder = Path(settings.out) if settings.out else default_folder(given, "show")
     with status(wanted=True) as say:
         say("reading")
         with open_sweep(given) as sweep:
@@ -87,12 +87,12 @@ def _is_setting(text: str) -> bool:
     return text.partition("=")[0] in Show.__dataclass_fields__ and "=" in text
 
 
-def default_folder(given: str) -> Path:
-    """Return where the page of a sweep goes: beside its data if they lie on this machine."""
+def default_folder(given: str, name: str) -> Path:
+    """Return where a page of a sweep goes: beside its data if they lie on this machine."""
     scheme, _, path = given.rpartition("://")
     if scheme in {"", "file", "local"}:
-        return Path(path, "show")
-    return Path("outputs", "show", path.rstrip("/").rpartition("/")[2])
+        return Path(path, name)
+    return Path("outputs", name, path.rstrip("/").rpartition("/")[2])
 
 
 def show(report: SweepReport) -> None:

@@ -9,15 +9,13 @@ from rich.table import Table
 
 from sim.commands.arguments import split_arguments, status
 from sim.commands.common import console
-from sim.commands.planning import open_lives, output_folder, watch
-from sim.config.load import load
+from sim.commands.planning import open_lives, output_folder, study_of, watch
 from sim.config.stress import Covenant, Stress
 from sim.config.study import Config
 from sim.errors import ConfigError
 from sim.planning.future import AS_PLANNED
 from sim.planning.stress import StressTest, live_test, make_stress_test
 from sim.report.stress import StressReport, write_stress_page
-from sim.study import check_measures
 
 HELP = """\
 fidelio stress: what could go wrong: plans under shocks, against today's plan under the same shock
@@ -68,20 +66,6 @@ def main(arguments: Sequence[str]) -> None:
         report = StressReport(result, settings.covenants)
         page = write_stress_page(report, folder)
     show(report, test, folder, page)
-
-
-def study_of(overrides: Sequence[str], folders: Sequence[str | Path]) -> Config:
-    """Return the study: of several plans if any are named, else of one.
-
-    Raises
-    ------
-    ConfigError
-        If it cannot be composed, or looks at a measure that does not exist.
-    """
-    several = any(text.partition("=")[0].lstrip("+") == "plans" for text in overrides)
-    config = load(None, overrides, "compare" if several else "run", folders)
-    check_measures(config)
-    return config
 
 
 def check_covenants(covenants: Sequence[Covenant], config: Config) -> None:

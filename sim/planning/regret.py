@@ -32,6 +32,7 @@ from sim.planning.life import LEVEL_NAMES
 from sim.planning.lives import Lives
 from sim.planning.paired import paired
 from sim.planning.ranking import estimate, told_apart
+from sim.sweep.analysis import Interval
 from sim.types import F64, Mask
 
 I64 = npt.NDArray[np.int64]
@@ -51,15 +52,6 @@ AT_ONCE: Final = 2**21
 """Numbers of an array that is worked on at once."""
 EXACT: Final = 1e-12
 """What sums of probabilities may be off by rounding."""
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """An estimate with its 95% interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)

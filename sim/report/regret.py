@@ -18,7 +18,6 @@ from sim.planning.ranking import Estimate, estimate
 from sim.planning.regret import (
     LESS_IS_BETTER,
     Criterion,
-    Interval,
     Knowledge,
     Mixture,
     Payoffs,
@@ -36,6 +35,7 @@ from sim.report.calibration import Row, Section, TableView
 from sim.report.finding import Drawn, Finding
 from sim.report.numbers import MoneyUnit, money_unit, percent, plain
 from sim.report.words import in_sentence, readable
+from sim.sweep.analysis import Interval
 from sim.types import F64, QUARTERS_PER_YEAR, Against
 
 AVERAGES: Final = ("expected", "max_regret", "expected_regret", "worst", "share_met")

@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from sim.planning.regret import Interval
 from sim.report.figures import (
     BASELINE,
     INK,
@@ -30,6 +29,7 @@ from sim.report.figures import (
 )
 from sim.report.numbers import MoneyUnit, percent, plain
 from sim.report.sweep_figures import ASCENDING, HALF, WIDE
+from sim.sweep.analysis import Interval
 from sim.types import F64, Mask
 
 TEXT: Final = 11

@@ -8,7 +8,6 @@ import pytest
 from sim.errors import ConfigError
 from sim.planning.regret import (
     RESAMPLES,
-    Interval,
     Mixture,
     Payoffs,
     check_targets,
@@ -25,6 +24,7 @@ from sim.planning.regret import (
     told_apart_again,
     worst_futures,
 )
+from sim.sweep.analysis import Interval
 from sim.types import F64
 
 FLAT = 8

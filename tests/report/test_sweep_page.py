@@ -323,5 +323,5 @@ def test_names_that_the_sweep_has_not_are_one_line(
 
 
 def test_pages_of_sweeps_elsewhere_go_to_outputs() -> None:
-    assert default_folder("outputs/sweeps/a") == Path("outputs/sweeps/a/show")
-    assert default_folder("s3://bucket/sweeps/b/") == Path("outputs/show/b")
+    assert default_folder("outputs/sweeps/a", "show") == Path("outputs/sweeps/a/show")
+    assert default_folder("s3://bucket/sweeps/b/", "show") == Path("outputs/show/b")

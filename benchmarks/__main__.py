@@ -14,7 +14,9 @@ COMMANDS = {
     "startup": "seconds to the help and to the first replication, new machine and old",
     "threads": "a thread per replication against threads that share one, by size",
     "sweep": "what a sweep costs beside its units, on each engine; a large one",
+    "planning": "what stress and explain take, and what sharing burnt-in worlds is worth",
     "processes": "the share of a replication that roll-out and service desk take",
+    "optimise": "how near the best allocation a search comes, where brute force knows it",
 }
 
 

@@ -51,6 +51,18 @@ COMMANDS = {
     "query": Command("a sweep's results, asked in SQL", "sim.commands.query", composed=False),
     "show": Command("what decides in a sweep: effects, surfaces, indices", "sim.commands.show",
                     composed=False),
+    "stress": Command("what could go wrong: plans under shocks", "sim.commands.stress",
+                      composed=False),
+    "explain": Command("which lever, phase, segment and mechanism earns it",
+                       "sim.commands.explain", composed=False),
+    "sensitivity": Command("which assumption decides, and where the decision flips",
+                           "sim.commands.sensitivity", composed=False),
+    "discover": Command("where a plan fails: a sweep's bad region, in words",
+                        "sim.commands.discover", composed=False),
+    "regret": Command("plans against futures: the one least regretted, what knowing is worth",
+                      "sim.commands.regret", composed=False),
+    "optimise": Command("budgets by lever and phase that reach more", "sim.commands.optimise",
+                        composed=False),
     "list": Command("what is shipped: scenarios, markets, plans, levers", "sim.commands.listing",
                     composed=False),
 }  # fmt: skip
@@ -173,7 +185,7 @@ def _report(error: FidelioError, debug: bool) -> int:
 
 def _dispatch(arguments: list[str]) -> None:
     if not arguments or arguments[0] in {"-h", "--help", "help"}:
-        lines = [f"  {name:<10}{command.summary}" for name, command in COMMANDS.items()]
+        lines = [f"  {name:<13}{command.summary}" for name, command in COMMANDS.items()]
         print(USAGE.format(commands="\n".join(lines)), end="")
     elif arguments[0] == "--version":
         print(f"fidelio {_version()}")

@@ -86,6 +86,8 @@ examples:
   fidelio calibrate data=panel.csv kind=panel out=market.yaml
   fidelio validate market=market.yaml
   fidelio sweep design=budget_phases out=outputs/sweeps/phases
+  fidelio stress scenario=retail_three_phase plans=[three_phase,service_first]
+  fidelio optimise scenario=retail_three_phase objective=[npv] budget=5000000
   fidelio list levers
 """
 

@@ -23,7 +23,7 @@ from sim.config.optimise import Optimise, SamplerKind, check_sampler
 from sim.finance.risk_figures import MIN_FOR_SPREAD, t_quantile
 from sim.planning.allocation import Allocation, Space
 from sim.planning.goals import Goal
-from sim.planning.yardsticks import greedy
+from sim.planning.yardsticks import SIMPLE, greedy
 from sim.types import F64
 
 Evaluate = Callable[[Sequence[Allocation], int], F64]
@@ -238,6 +238,14 @@ class Search:
                 for trial, values in zip(staying, found, strict=True):
                     trial.values = values
 
+    def _finish(self, trials: Sequence[Trial]) -> None:
+        """Live trials in all worlds of the race, so that the best is no worse than they are."""
+        left = {id(trial): trial for trial in trials if trial.worlds < self.settings.race}
+        if left:
+            found = self.evaluate([t.allocation for t in left.values()], self.settings.race)
+            for trial, values in zip(left.values(), found, strict=True):
+                trial.values = values
+
     def _staying(self, trials: Sequence[Trial], worlds: int) -> list[Trial]:
         """Return the better half of those that the best so far does not clearly beat."""
         leaders = self._front() if self._raced() else ()
@@ -271,9 +279,8 @@ class Search:
         self.greedy = greedy(
             self.space, self._greedily, int(GREEDY_SHARE * self.settings.evaluations)
         )
-        key = self.greedy.tobytes()
-        if key in self.trials and self.trials[key].worlds < self.settings.race:
-            self._race([self.trials[key]])
+        rules = [starts[name] for name in names if name in SIMPLE] + [self.greedy]
+        self._finish([self.trials[own.tobytes()] for own in rules if own.tobytes() in self.trials])
 
     def _greedily(self, allocations: Sequence[Allocation]) -> F64:
         """Return the first goal, more is better, in the first worlds; -inf where not tried."""

@@ -12,6 +12,8 @@ from sim.config.plan import Plan
 from sim.planning.allocation import Allocation, Space
 from sim.types import F64
 
+SIMPLE: Final = ("the plan", "the plan, scaled", "equal split", "the sources' split")
+"""Starting points that are judged in all worlds of the race, whatever the first ones say."""
 CHUNKS: Final = 8
 """Parts in which the greedy rule gives the budget away."""
 LAZY: Final = 4

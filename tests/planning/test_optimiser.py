@@ -15,7 +15,13 @@ from sim.errors import ConfigError
 from sim.planning.allocation import Allocation, Limit, Space
 from sim.planning.goals import GOALS, goals_named
 from sim.planning.optimiser import Search
-from sim.planning.yardsticks import equal_split, evidence_split, greedy, starting_points
+from sim.planning.yardsticks import (
+    SIMPLE,
+    equal_split,
+    evidence_split,
+    greedy,
+    starting_points,
+)
 
 NPV = (GOALS["npv"],)
 
@@ -176,6 +182,9 @@ def test_a_race_lives_the_promising_only_in_many_worlds() -> None:
     worlds = np.array([trial.worlds for trial in found.trials])
     assert set(worlds) <= {2, 4, 8, 16}
     assert found.best.worlds == 16
+    simple = [trial for trial in found.trials if trial.origin in SIMPLE]
+    assert all(trial.worlds == 16 for trial in simple)
+    assert all(found.best.values.mean() >= trial.values.mean() for trial in simple)
     assert (worlds == 16).sum() < len(worlds) / 2
     assert lives < 0.7 * 16 * len(worlds)
     true = figure([found.best.allocation])[0]

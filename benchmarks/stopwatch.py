@@ -49,7 +49,7 @@ REPLICATION: tuple[Place, ...] = (
     (LoyaltyModel, "release", MODELS),
     (sim.study, "_live_plan", MEASURES),
     (sim.study, "_live_without_risks", MEASURES),
-    (sim.study, "_money", MEASURES),
+    (sim.study, "money_outcomes", MEASURES),
     (sim.study, "_step_until", REST),
 )
 """The parts of a replication."""

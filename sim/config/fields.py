@@ -62,6 +62,20 @@ class Uncertain(float):
         """Let a pickle or a copy carry the distribution, not only its median."""
         return self.form, self.parameters
 
+    def __eq__(self, other: object) -> bool:
+        """Return whether another is the same distribution; a plain number is its median at most."""
+        if isinstance(other, Uncertain):
+            return (self.form, self.parameters) == (other.form, other.parameters)
+        return super().__eq__(other)
+
+    def __ne__(self, other: object) -> bool:
+        """Return the opposite of equality, which `float` would answer by the median."""
+        return not self == other
+
+    def __hash__(self) -> int:
+        """Return the median's: what is equal has the same."""
+        return super().__hash__()
+
     def support(self) -> tuple[float, float]:
         """Return the lowest and highest value that can be drawn."""
         return FORMS[self.form].support(*self.parameters)

@@ -309,6 +309,20 @@ class JointNumber(float):
         """Let a pickle or a copy carry the draws, not only their median."""
         return (self.draws,)
 
+    def __eq__(self, other: object) -> bool:
+        """Return whether another has the same draws; a plain number is their median at most."""
+        if isinstance(other, JointNumber):
+            return self.draws == other.draws
+        return super().__eq__(other)
+
+    def __ne__(self, other: object) -> bool:
+        """Return the opposite of equality, which `float` would answer by the median."""
+        return not self == other
+
+    def __hash__(self) -> int:
+        """Return the median's: what is equal has the same."""
+        return super().__hash__()
+
     def as_yaml(self) -> dict[str, list[float]]:
         """Return lowest, median and highest: what a list of parameters shows."""
         return {"joint": [min(self.draws), float(self), max(self.draws)]}

@@ -234,9 +234,7 @@ def explain(
     lived = lives.live(cases, range(config.replications), progress)
     divisions, first = {}, 2
     for game in games:
-        divisions[game.kind] = divide(
-            game, _Worths(lived, first, len(game.cases), config), outcomes
-        )
+        divisions[game.kind] = divide(game, _Worths(lived, first, len(game.cases)), outcomes)
         first += 2 * len(game.cases)
     levels = [name for name in outcomes if name != NPV]
     split = split_of(config, lived, levels) if Players.SEGMENTS in settings.players else None
@@ -366,10 +364,10 @@ def _whole(config: Config) -> tuple[Case, Case]:
 class _Worths:
     """What the cases of a game are worth over their baselines, by outcome."""
 
-    def __init__(self, lived: Lived, first: int, n_cases: int, config: Config) -> None:
+    def __init__(self, lived: Lived, first: int, n_cases: int) -> None:
         self.own = np.arange(first, first + n_cases)
         self.base = self.own + n_cases
-        self.lived, self.rate = lived, config.finance.quarterly_rate
+        self.lived, self.rates = lived, lived.rates
 
     def cost(self, case: int) -> F64:
         """Return what the plan of a case itself costs over its baseline, as a negative figure.
@@ -378,13 +376,14 @@ class _Worths:
         """
         columns = [FLOWS.index(name) for name in SPEND]
         flows = self.lived.flows[..., columns].sum(axis=-1)
-        return npv_of(flows[self.own[case]] - flows[self.base[case]], self.rate)
+        own, base = self.own[case], self.base[case]
+        return npv_of(flows[own] - flows[base], self.rates[own])
 
     def of(self, outcome: str) -> F64:
         """Return worths, shape (n_cases, n_worlds)."""
         if outcome == NPV:
             flows = self.lived.flows[..., FLOWS.index("net")]
-            return npv_of(flows[self.own] - flows[self.base], self.rate)
+            return npv_of(flows[self.own] - flows[self.base], self.rates[self.own])
         levels = self.lived.levels[:, :, -1, LEVEL_NAMES.index(outcome)]
         difference: F64 = levels[self.own] - levels[self.base]
         return difference
@@ -513,10 +512,10 @@ def _ends(game: Game, worth: F64) -> tuple[list[F64], list[F64]]:
 
 def split_of(config: Config, lived: Lived, outcomes: Sequence[str]) -> Split:
     """Return whose cash the plan's is, of the first two cases: the plan and the baseline."""
-    rate, segments = config.finance.quarterly_rate, [one.name for one in config.market.segments]
+    rates, segments = lived.rates[0], [one.name for one in config.market.segments]
     gained = lived.segment_net[0] - lived.segment_net[1]
-    cash = npv_of(np.moveaxis(gained, 2, 0), rate)
-    total = npv_of(lived.net(0) - lived.net(1), rate)
+    cash = npv_of(np.moveaxis(gained, 2, 0), rates)
+    total = npv_of(lived.net(0) - lived.net(1), rates)
     spent = sum(lived.flow(0, name) - lived.flow(1, name) for name in SPEND)
     levels = {
         name: tuple(
@@ -528,7 +527,7 @@ def split_of(config: Config, lived: Lived, outcomes: Sequence[str]) -> Split:
     return Split(
         names=tuple(segments),
         cash=tuple(estimate(own) for own in cash),
-        spent=estimate(npv_of(np.asarray(spent), rate)),
+        spent=estimate(npv_of(np.asarray(spent), rates)),
         total=estimate(total),
         levels=levels,
         by_world=cash,

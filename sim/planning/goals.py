@@ -9,7 +9,6 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from sim.config.finance import Finance
 from sim.config.plan import Plan
 from sim.errors import ConfigError
 from sim.finance.risk_figures import tail_mean
@@ -156,7 +155,6 @@ class Bench:
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
         self.lives, self.goals, self.progress = lives, tuple(goals), progress
-        self.finance: Finance = lives.config.finance
         self._future = as_planned(lives.config)
 
     def figures(self, plans: Sequence[Plan], worlds: Sequence[int]) -> F64:
@@ -171,10 +169,9 @@ class Bench:
         lived = self.lives.live([Case(plan, self._future) for plan in plans], worlds,
                                 self.progress)  # fmt: skip
         base = len(plans) - 1
-        sights = [
-            Sight(paired(lived.flows[case], lived.flows[base], self.finance), lived, case, base)
-            for case in range(base)
-        ]
+        money = [paired(lived.flows[case], lived.flows[base], lived.rates[case])
+                 for case in range(base)]  # fmt: skip
+        sights = [Sight(each, lived, case, base) for case, each in enumerate(money)]
         shape = (base, len(worlds), len(self.goals))
         found = [np.stack([goal.of(sight) for goal in self.goals], axis=-1) for sight in sights]
         return np.array(found).reshape(shape)

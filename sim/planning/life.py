@@ -45,11 +45,14 @@ class Row(NamedTuple):
         Shape (n_segments + 1, len(LEVEL_NAMES)), the whole market last.
     segments
         Shape (n_quarters, n_segments): cash of each segment's customers, in currency.
+    rate
+        Discount rate per quarter, shape (1,): it may be drawn with the world.
     """
 
     flows: F64
     levels: F64
     segments: F64
+    rate: F64
 
 
 class Item(NamedTuple):
@@ -92,11 +95,10 @@ class Life:
         burnt_in = self._world(item.world)
         rows: list[Row] = []
         for _, alike in groupby(item.cases, key=lambda case: _life_of(*case)):
-            cases = list(alike)
-            plan, future = cases[0]
+            cases = [Case(*one) for one in alike]
+            plan, future = cases[0].plan, cases[0].future
             try:
-                finances = [one.config.finance for _, one in cases]
-                rows += self._live(burnt_in, Case(plan, future), finances, item.world)
+                rows += self._live(burnt_in, cases, item.world)
             except Exception as error:
                 raise EngineError(
                     f"plan '{plan.name}' in the future '{future.name}', world {item.world}: {error}"
@@ -116,12 +118,11 @@ class Life:
         self._worlds.move_to_end(world)
         return self._worlds[world]
 
-    def _live(
-        self, burnt_in: LoyaltyModel, case: Case, finances: Sequence[Finance], world: int
-    ) -> Iterator[Row]:
-        """Live a case once and yield what is kept of it under each finance."""
-        drawn = draw_parameters(self._after(case), self.study.seed, world).config
-        window = case.future.quarters
+    def _live(self, burnt_in: LoyaltyModel, cases: Sequence[Case], world: int) -> Iterator[Row]:
+        """Live cases of one life once and yield what is kept of it under the finance of each."""
+        every = [draw_parameters(self._after(case), self.study.seed, world).config
+                 for case in cases]  # fmt: skip
+        drawn, window = every[0], cases[0].future.quarters
         start = drawn if window is None or window[0] == 1 else burnt_in.config
         model = burnt_in.fork(drawn.plan, _with_market_of(drawn, start))
         while model.running:
@@ -133,8 +134,8 @@ class Life:
             model.step()
         history = model.history()
         kept = kept_levels(history)
-        for finance in finances:
-            yield self._row(model, history, kept, finance, window)
+        for config in every:
+            yield self._row(model, history, kept, config.finance, burnt_in.config.finance, window)
         model.release()
 
     def _after(self, case: Case) -> Unknowns:
@@ -146,15 +147,14 @@ class Life:
         return known[1].after(case.config)
 
     def _row(
-        self, model: LoyaltyModel, history: History, kept: F64, finance: Finance,
+        self, model: LoyaltyModel, history: History, kept: F64, finance: Finance, usual: Finance,
         window: tuple[int, int] | None,
     ) -> Row:  # fmt: skip
         """Return what is kept of a life, its money by one finance, or by two in their quarters."""
         scale = customer_scale(history)
         flows = _stacked(cash_flow(history, model.records, model.plan, finance, scale))
         segments = segment_cash(history, model.records, finance, scale)
-        if window is not None and finance != self.study.finance:
-            usual = self.study.finance
+        if window is not None and finance != usual:
             quarters = np.arange(1, len(flows) + 1)
             outside = ((quarters < window[0]) | (quarters > window[1]))[:, None]
             planned = _stacked(cash_flow(history, model.records, model.plan, usual, scale))
@@ -162,10 +162,12 @@ class Life:
             segments = np.where(
                 outside, segment_cash(history, model.records, usual, scale), segments
             )
+        # What holds for a time only says nothing of the price of time.
+        rate = (finance if window is None else usual).quarterly_rate
         levels = kept.copy()
-        value = focal_lifetime_value(history, finance.gross_margin, finance.quarterly_rate)
+        value = focal_lifetime_value(history, finance.gross_margin, rate)
         levels[-1, LEVEL_NAMES.index("clv")] = value
-        return Row(flows, levels, segments)
+        return Row(flows, levels, segments, np.array([rate]))
 
 
 def by_life(cases: Mapping[bytes, Case]) -> list[list[bytes]]:

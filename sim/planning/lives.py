@@ -55,6 +55,8 @@ class Lived:
     segment_net
         Shape (n_cases, n_worlds, n_quarters, n_segments): cash that each segment's customers bring,
         before what the plan itself costs.
+    rates
+        Shape (n_cases, n_worlds): discount rate per quarter, which may be drawn with the world.
     """
 
     cases: tuple[Case, ...]
@@ -62,6 +64,7 @@ class Lived:
     flows: F64
     levels: F64
     segment_net: F64
+    rates: F64
 
     def flow(self, case: int, name: str) -> F64:
         """Return one of FLOWS of a case, shape (n_worlds, n_quarters)."""
@@ -157,6 +160,7 @@ class Lives:
             flows=np.array([[row.flows for row in own] for own in rows]),
             levels=np.array([[row.levels for row in own] for own in rows]),
             segment_net=np.array([[row.segments for row in own] for own in rows]),
+            rates=np.array([[row.rate[0] for row in own] for own in rows]),
         )
 
     def key(self, case: Case) -> bytes:

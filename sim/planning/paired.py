@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim.config.finance import Finance
 from sim.finance.cash_flow import SPEND
-from sim.finance.returns import discount_factors
 from sim.planning.life import FLOWS
 from sim.study import MONEY, money_outcomes
 from sim.types import F64
@@ -55,22 +53,22 @@ class Paired:
         return worst
 
 
-def paired(plan: F64, baseline: F64, finance: Finance) -> Paired:
+def paired(plan: F64, baseline: F64, rates: F64) -> Paired:
     """Return a plan's money against the baseline's.
 
     Parameters
     ----------
     plan, baseline
         Flows of both, shape (n_worlds, n_quarters, len(FLOWS)), in currency.
-    finance
-        Its discount rate is taken.
+    rates
+        Discount rate per quarter in each world, shape (n_worlds,).
     """
     names = ("net", *SPEND)
     columns = [FLOWS.index(name) for name in names]
     found = []
-    for own, base in zip(plan[:, :, columns], baseline[:, :, columns], strict=True):
+    for own, base, rate in zip(plan[:, :, columns], baseline[:, :, columns], rates, strict=True):
         with_plan, without = (dict(zip(names, flows.T, strict=True)) for flows in (own, base))
-        found.append(money_outcomes(with_plan, without, finance.quarterly_rate))
+        found.append(money_outcomes(with_plan, without, float(rate)))
     by_name = {name: np.array([each[name] for each in found]) for name in MONEY}
     return Paired(
         net=plan[:, :, FLOWS.index("net")] - baseline[:, :, FLOWS.index("net")],
@@ -83,10 +81,16 @@ def paired(plan: F64, baseline: F64, finance: Finance) -> Paired:
     )
 
 
-def npv_of(net: F64, rate: float) -> F64:
+def npv_of(net: F64, rates: F64) -> F64:
     """Return the net present value of flows by quarter, shape (..., n_quarters) -> (...).
 
-    `rate` is per quarter; the first quarter is not discounted.
+    Parameters
+    ----------
+    net
+        Flows; the first quarter is not discounted.
+    rates
+        Discount rate per quarter, of a shape that fits what the last axis of `net` leaves.
     """
-    value: F64 = net @ discount_factors(net.shape[-1], rate)
+    quarters = np.arange(net.shape[-1], dtype=np.float64)
+    value: F64 = (net * (1.0 + rates[..., None]) ** -quarters).sum(axis=-1)
     return value

@@ -14,7 +14,6 @@ from typing import Final
 
 import numpy as np
 
-from sim.config.finance import Finance
 from sim.config.plan import Condition, Gate, Plan
 from sim.config.regret import PilotSettings
 from sim.config.rollout import Rollout, Wave
@@ -23,7 +22,7 @@ from sim.errors import ConfigError
 from sim.planning.future import Case, Future
 from sim.planning.lives import Lives
 from sim.planning.paired import paired
-from sim.planning.regret import discounted_by, plan_in
+from sim.planning.regret import plan_in
 from sim.types import F64, Mask
 
 OUT_OF_REACH: Final = 1e15
@@ -223,11 +222,11 @@ def live_pilots(
                   for one, future in zip(in_each, futures, strict=True)]  # fmt: skip
     lived = lives.live(cases, worlds, progress)
     flows = lived.flows.reshape(-1, len(futures), *lived.flows.shape[1:])
-    finances = [discounted_by(future, lives.config.finance) for future in futures]
+    rates = lived.rates[: len(futures)]
     found = []
     for place, (plan, pilot) in enumerate(pilots):
         ways = flows[1 + WAYS * place : 1 + WAYS * (place + 1)]
-        plain, gated, going_on, stopping = (_npv(way, flows[0], finances) for way in ways)
+        plain, gated, going_on, stopping = (_npv(way, flows[0], rates) for way in ways)
         as_going, as_stopping = (np.all(ways[1] == way, axis=(2, 3)) for way in ways[2:])
         assert pilot.gated.gate is not None
         after = pilot.gated.gate.after
@@ -242,7 +241,7 @@ def _in_future(plan: Plan, future: Future, settings: PilotSettings) -> Pilot:
     return pilot_of(own, settings, future.config) or Pilot(own, own, own, own)
 
 
-def _npv(flows: F64, baseline: F64, finances: Sequence[Finance]) -> F64:
+def _npv(flows: F64, baseline: F64, rates: F64) -> F64:
     """Return NPV by future and world of flows (n_futures, n_worlds, n_quarters, n_flows)."""
-    rows = zip(flows, baseline, finances, strict=True)
-    return np.array([paired(own, base, finance).npv for own, base, finance in rows])
+    rows = zip(flows, baseline, rates, strict=True)
+    return np.array([paired(own, base, rate).npv for own, base, rate in rows])

@@ -23,7 +23,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from sim.config.finance import Finance
 from sim.config.plan import Plan
 from sim.errors import ConfigError
 from sim.finance.risk_figures import CONFIDENCE, TAIL, t_quantile
@@ -173,8 +172,7 @@ def live_choices(
     for place in np.ndindex(shape[:2]):
         choice, future = place
         own, base = (at * len(futures) + future for at in (choice, len(choices) - 1))
-        finance = discounted_by(futures[future], lives.config.finance)
-        money = paired(lived.flows[own], lived.flows[base], finance)
+        money = paired(lived.flows[own], lived.flows[base], lived.rates[own])
         for name in MONEY:
             found[name][place] = getattr(money, name)
         for name in LEVEL_NAMES:
@@ -186,11 +184,6 @@ def plan_in(future: Future, plan: Plan) -> Plan:
     """Return a plan as a future has it, which may cut or delay it."""
     own = future.config.every_plan.values()
     return next((other for other in own if other.name == plan.name), plan)
-
-
-def discounted_by(future: Future, usual: Finance) -> Finance:
-    """Return the finance whose discount rate holds in a future: the study's if it is for a time."""
-    return usual if future.quarters else future.config.finance
 
 
 # --- worlds drawn again, and halved --------------------------------------------------------------

@@ -400,8 +400,8 @@ def live_test(
     ConfigError, EngineError, StoreError
         As `Lives.live`.
     """
-    flows = lives.live(test.cases, range(worlds), progress).flows
-    pairs = iter(zip(flows[::2], flows[1::2], strict=True))
+    lived = lives.live(test.cases, range(worlds), progress)
+    pairs = iter(zip(lived.flows[::2], lived.flows[1::2], lived.rates[::2], strict=True))
     outcomes: dict[tuple[str, str], Outcome] = {}
     planned: dict[str, Outcome] = {}
     for trial in test.trials:
@@ -421,11 +421,10 @@ def live_test(
     return Result(test, worlds, outcomes, phased)
 
 
-def _outcome(trial: Trial, pair: tuple[F64, F64], planned: Paired | None) -> Outcome:
-    """Return what came of a trial, of the flows of the plan and of the baseline."""
-    assert trial.future is not None  # what does not touch a plan is not lived
-    plan, baseline = pair
-    money = paired(plan, baseline, trial.future.config.finance)
+def _outcome(trial: Trial, pair: tuple[F64, F64, F64], planned: Paired | None) -> Outcome:
+    """Return what came of a trial, of the flows of plan and baseline, and the discount rates."""
+    plan, baseline, rates = pair
+    money = paired(plan, baseline, rates)
     columns = [FLOWS.index(name) for name in SPEND]
     spend = -(plan - baseline)[:, :, columns].sum(axis=2)
     return Outcome(trial, money, spend, planned or money)

@@ -38,6 +38,7 @@ _SCHEMA: Final = pa.schema(
         ("flows", pa.list_(pa.float64())),
         ("levels", pa.list_(pa.float64())),
         ("segments", pa.list_(pa.float64())),
+        ("rate", pa.list_(pa.float64())),
     ]
 )
 
@@ -104,6 +105,7 @@ def read_part(place: Place, name: str, shape: tuple[int, int]) -> dict[Known, Ro
     n_quarters, n_segments = shape
     shapes = (
         (n_quarters, len(FLOWS)), (n_segments + 1, len(LEVEL_NAMES)), (n_quarters, n_segments),
+        (1,),
     )  # fmt: skip
     try:
         data = io.BytesIO(place.read(name))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import sim
+from sim.config.fields import Uncertain
 from sim.config.plan import Phase, Plan
 from sim.config.risk import Risks
 from sim.config.study import Config
@@ -24,6 +25,16 @@ from sim.sweep.place import open_place
 
 WORLDS = range(2)
 SMALL = ["customers=400", "quarters=5", "replications=2", "engine.progress=false"]
+
+
+def unsure_of_money(config: Config) -> Config:
+    """Return a study whose margin and discount rate are drawn with each world."""
+    finance = replace(
+        config.finance,
+        gross_margin=Uncertain("uniform", (0.2, 0.4)),
+        discount_rate=Uncertain("uniform", (0.05, 0.25)),
+    )
+    return replace(config, finance=finance)
 
 
 @pytest.fixture(scope="module")
@@ -46,18 +57,20 @@ def less_demand(config: Config) -> Config:
     )
 
 
-def test_as_planned_is_the_study_to_the_bit(study: Config) -> None:
+@pytest.mark.parametrize("unsure", [False, True])
+def test_as_planned_is_the_study_to_the_bit(study: Config, unsure: bool) -> None:
+    study = unsure_of_money(study) if unsure else study
     lived = Lives(study).live(cases_of(study), WORLDS)
     result = run_study(study)
     name = study.plan.name
-    money = paired(lived.flows[0], lived.flows[1], study.finance)
+    money = paired(lived.flows[0], lived.flows[1], lived.rates[0])
     for outcome in MONEY:
         field = "margin" if outcome == "incremental_margin" else outcome
         ours, theirs = getattr(money, field), result.values(name, outcome)
         np.testing.assert_array_equal(ours, theirs, err_msg=outcome)
     for level in LEVEL_NAMES:
         np.testing.assert_array_equal(lived.level(0, level), result.values(name, level))
-    discounted = npv_of(money.net, study.finance.quarterly_rate)
+    discounted = npv_of(money.net, lived.rates[0])
     np.testing.assert_allclose(discounted, money.npv, rtol=1e-13)
 
 
@@ -98,6 +111,28 @@ def test_money_for_a_time_is_of_those_quarters(study: Config) -> None:
     ratio = 10.0 / study.finance.acquisition_ratio
     np.testing.assert_allclose(after[:, 1:3], before[:, 1:3] * ratio)
     np.testing.assert_array_equal(after[:, [0, 3, 4]], before[:, [0, 3, 4]])
+
+
+def test_money_that_is_drawn_is_the_same_in_a_future_that_leaves_it(study: Config) -> None:
+    study = unsure_of_money(study)
+    dear = replace(study, finance=replace(study.finance, keeping_cost=24.0))
+    window = Future("dear", "", dear, (2, 3))
+    lived = Lives(study).live([Case(study.plan, f) for f in (as_planned(study), window)], WORLDS)
+    goods = lived.flow(0, "cost_of_goods"), lived.flow(1, "cost_of_goods")
+    np.testing.assert_array_equal(*goods)
+    np.testing.assert_array_equal(*lived.rates)
+    assert np.ptp(lived.rates[0]) > 0
+
+
+def test_lives_are_the_same_only_where_all_that_is_drawn_is(study: Config) -> None:
+    wide, narrow = Uncertain("uniform", (0.1, 0.5)), Uncertain("uniform", (0.2, 0.4))
+    assert wide != narrow
+    assert float(wide) == pytest.approx(float(narrow))
+    futures = [Future(name, "", replace(study, finance=replace(study.finance, gross_margin=margin)))
+               for name, margin in (("wide", wide), ("narrow", narrow))]  # fmt: skip
+    lived = Lives(study).live([Case(study.plan, future) for future in futures], WORLDS)
+    ratio = lived.flow(0, "cost_of_goods") / lived.flow(1, "cost_of_goods")
+    assert (np.abs(ratio - 1.0) > 1e-3).all()
 
 
 def test_futures_that_differ_in_money_only_are_lived_once(

@@ -65,8 +65,9 @@ def test_the_plan_is_set_against_todays_plan_under_the_same_shock(
     future = outcome.trial.future
     assert future is not None
     cases = [Case(study.plan, future), Case(study.baseline, future)]
-    plan, baseline = Lives(study).live(cases, range(N_WORLDS)).flows
-    np.testing.assert_array_equal(outcome.money.npv, paired(plan, baseline, study.finance).npv)
+    lived = Lives(study).live(cases, range(N_WORLDS))
+    money = paired(*lived.flows, lived.rates[0])
+    np.testing.assert_array_equal(outcome.money.npv, money.npv)
     assert (outcome.planned.npv != outcome.money.npv).all()
 
 
@@ -76,7 +77,7 @@ def test_a_dearer_capital_moves_no_cash_and_only_discounts_it_more(
     outcome = result.outcomes["two", "discount_rate_up"]
     np.testing.assert_array_equal(outcome.money.net, outcome.planned.net)
     finance = replace(study.finance, discount_rate=study.finance.discount_rate + 0.04)
-    expected = npv_of(outcome.planned.net, finance.quarterly_rate)
+    expected = npv_of(outcome.planned.net, np.array(finance.quarterly_rate))
     np.testing.assert_allclose(outcome.money.npv, expected, rtol=1e-12)
 
 
@@ -190,6 +191,8 @@ class Told:
             if case.plan.name != "today":
                 flow[:, :, FLOWS.index(SPEND[0])] = -1.0
         self.flows = np.array(flows)
+        rates = [case.future.config.finance.quarterly_rate for case in cases]
+        self.rates = np.repeat(np.array(rates)[:, None], len(worlds), axis=1)
         return self
 
 
@@ -226,7 +229,8 @@ def outcome_of(net: F64, spend: F64) -> Outcome:
     plan[:, :, FLOWS.index("net")] = net
     plan[:, :, FLOWS.index(SPEND[0])] = -spend
     config = sim.load("do_nothing", SMALL)
-    money = paired(plan, np.zeros_like(plan), config.finance)
+    rates = np.full(len(net), config.finance.quarterly_rate)
+    money = paired(plan, np.zeros_like(plan), rates)
     return Outcome(Trial(config.plan, None, None), money, spend, money)
 
 

@@ -45,6 +45,8 @@ class Told:
                 flow[:, :, FLOWS.index("net")] = self.net(case.plan.name, case.future.name)
                 flow[:, :, FLOWS.index(SPEND[0])] = -1e5
         self.flows = flows
+        rates = [case.future.config.finance.quarterly_rate for case in cases]
+        self.rates = np.repeat(np.array(rates)[:, None], WORLDS, axis=1)
         return self
 
 

@@ -1,71 +1,54 @@
-"""Plans lived in futures on clusters: the same numbers as at home, each life kept once."""
+"""Plans lived in futures on clusters: the same answer as at home, each life kept once.
+
+In processes of their own: a process can be taken into one Ray only.
+"""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-from dataclasses import replace
+import subprocess
+import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from conftest import Cluster
 
-import sim
-from sim.commands.engines import make_engine
-from sim.config.settings import read_settings
-from sim.config.stress import Stress
-from sim.config.study import Config
-from sim.engines.engine import Engine
-from sim.planning.future import Case, as_planned
-from sim.planning.life import Life
-from sim.planning.lives import Lived, Lives
-from sim.sweep.place import open_place
-
 pytestmark = pytest.mark.cluster
 
-WORLDS = range(6)
+SETTINGS = ["scenario=retail_three_phase", "customers=500", "replications=6",
+            "shocks=[demand_down,price_war]", "progress=false"]  # fmt: skip
+SECONDS = 300.0
+
+
+def stress(folder: Path, *arguments: str) -> dict[str, bytes]:
+    """Do a stress test and return its tables and document."""
+    command = [sys.executable, "-m", "sim", "stress", f"out={folder}", *SETTINGS, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert done.returncode == 0, done.stderr
+    return {file.name: file.read_bytes() for file in sorted(folder.iterdir())
+            if file.suffix in {".csv", ".json"}}  # fmt: skip
+
+
+def parts(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in sorted((folder / "lives/parts").iterdir())}
 
 
 @pytest.fixture(scope="module")
-def study() -> Config:
-    return sim.load("retail_three_phase", ["customers=500"])
-
-
-@pytest.fixture(scope="module")
-def cases(study: Config) -> list[Case]:
-    future = as_planned(study)
-    phase = study.plan.phases[0]
-    halved = replace(phase, spend={name: money / 2 for name, money in phase.spend.items()})
-    cheaper = replace(study.plan, name="cheaper", phases=(halved, *study.plan.phases[1:]))
-    return [Case(plan, future) for plan in (study.plan, study.baseline, cheaper)]
-
-
-@pytest.fixture(scope="module")
-def home(study: Config, cases: list[Case]) -> Lived:
-    return Lives(study).live(cases, WORLDS)
-
-
-@contextlib.contextmanager
-def engine_of(kind: str, cluster: Cluster) -> Iterator[Engine]:
-    given = [f"engine={kind}", "workers=2", *cluster.arguments]
-    settings, _ = read_settings(Stress, "stress", given)
-    with make_engine(settings) as engine:
-        yield engine
+def home(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    folder = tmp_path_factory.mktemp("home") / "stress"
+    return stress(folder, "workers=2"), parts(folder)
 
 
 @pytest.mark.parametrize("kind", ["slurm", "dask", "ray"])
 def test_lives_are_the_same_on_a_cluster(
-    kind: str, study: Config, cases: list[Case], home: Lived, tmp_path: Path,
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    kind: str,
+    home: tuple[dict[str, bytes], dict[str, bytes]],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:
     cluster: Cluster = request.getfixturevalue(kind)
-    with engine_of(kind, cluster) as engine:
-        lives = Lives(study, open_place(tmp_path), engine)
-        lives.live(cases[:2], WORLDS)
-        lived = lives.live(cases, WORLDS)
-    np.testing.assert_array_equal(lived.flows, home.flows)
-    np.testing.assert_array_equal(lived.levels, home.levels)
-    monkeypatch.setattr(Life, "__call__", None)  # whoever lives now fails
-    again = Lives(study, open_place(tmp_path)).live(cases, WORLDS)
-    np.testing.assert_array_equal(again.flows, home.flows)
+    folder = tmp_path / "stress"
+    settings = [f"engine={kind}", "workers=2", *cluster.arguments]
+    found = stress(folder, *settings)
+    assert (found, parts(folder)) == home
+    assert stress(folder) == found  # gone on with at home: all is kept
+    assert parts(folder) == home[1]

@@ -17,7 +17,7 @@ from sim.report.calibration import Row, Section, TableView
 from sim.report.finding import Drawn, Finding
 from sim.report.numbers import DASH, plain
 from sim.report.sweep_words import Told, told
-from sim.report.words import Words, readable
+from sim.report.words import Words, listed, readable
 
 Part = tuple[Section, list[Drawn]]
 NOUNS: Final = {
@@ -124,7 +124,7 @@ def _segment_headline(found: Explanation) -> str:
 def _listed(names: Sequence[str]) -> str:
     if len(names) > 4:  # noqa: PLR2004  # a headline that can be read
         return f"{', '.join(names[:3])} and {len(names) - 3} more"
-    return _and(names)
+    return listed(names)
 
 
 def _many(verb: str, names: Sequence[str]) -> str:
@@ -383,7 +383,7 @@ def _others(found: Explanation, kind: Players, division: Division) -> Part:
                            f"{_title(name)} by {one}",
                            f"{unit_of(scale)}; blue: better, orange: worse; lines are 95% "
                            "intervals"))  # fmt: skip
-    title = f"Which {one} moves {_and([_lower(_title(name)) for name in others])}"
+    title = f"Which {one} moves {listed([_lower(_title(name)) for name in others])}"
     table = _shares_table(kind, division, scales, one.capitalize())
     return Section(title, _movers(kind, division, scales), table), drawn
 
@@ -556,10 +556,6 @@ def _method(found: Explanation) -> Section:
 
 def _lower(title: str) -> str:
     return title[:1].lower() + title[1:]
-
-
-def _and(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 # --- files ---------------------------------------------------------------------------------------

@@ -24,9 +24,9 @@ from sim.report.figures import (
     POINTS_PER_INCH,
     RULE,
     STYLE,
-    new_figure,
     plot_axes,
 )
+from sim.report.finding import sharp_figure
 from sim.report.numbers import percent
 from sim.report.sweep_words import factor_label, short, value_text
 from sim.sweep.analysis import scaled
@@ -43,12 +43,6 @@ STEPS: Final = ("#c9d0d6", "#F0E442", "#E69F00", "#56B4E9", "#0072B2", "#1c2733"
 """Colours by how many factors a box restricts: none, one, ... five or more."""
 
 
-def _sharp(width: float, height: float) -> Figure:
-    figure = new_figure(width, height)
-    figure.set_dpi(144)
-    return figure
-
-
 # --- the way inwards -----------------------------------------------------------------------------
 
 
@@ -62,7 +56,7 @@ def way_inwards(way: Trajectory, chosen: int, wanted: float, kept: tuple[float, 
         Coverage and density of what is left of it once limits that may be luck are gone.
     """
     with rc_context(STYLE):
-        figure = _sharp(HALF, 360)
+        figure = sharp_figure(HALF, 360)
         ax = plot_axes(figure, 52, 24, 50, 44)
         ax.axhline(wanted, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
         ax.annotate("dense enough", (0, wanted), (2, 4), textcoords="offset points", color=MUTED,
@@ -131,7 +125,7 @@ def limits(failing: Failing, box: Restrictions, texts: Mapping[str, str]) -> Fig
     by_name = {factor.name: factor for factor in failing.factors}
     left, right = 260, 60
     with rc_context(STYLE):
-        figure = _sharp(WIDE, ROW * len(names) + 34)
+        figure = sharp_figure(WIDE, ROW * len(names) + 34)
         ax = plot_axes(figure, left, right, 28, 6)
         ax.grid(visible=False)
         ax.set_xticks([])
@@ -239,7 +233,7 @@ def pair(failing: Failing, box: Restrictions, x: Varied, y: Varied) -> Figure:
     if len(shown) > DOTS:
         shown = np.sort(rng.choice(shown, DOTS, replace=False))
     with rc_context(STYLE):
-        figure = _sharp(HALF, 360)
+        figure = sharp_figure(HALF, 360)
         ax = plot_axes(figure, 74, 20, 50, 46)
         ax.grid(visible=False)
         across, up = (_along(f, f.numbers) + rng.uniform(-1, 1, len(failing)) * _room(f)

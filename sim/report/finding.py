@@ -14,12 +14,19 @@ from matplotlib.figure import Figure
 
 from sim.errors import StoreError
 from sim.report.calibration import Section
-from sim.report.figures import STYLE, svg
+from sim.report.figures import STYLE, new_figure, svg
 from sim.report.frame import Picture, fill
 from sim.store import check_folder, write_run, write_table, write_text
 
 SHARPNESS: Final = 144
-"""Dots per inch of PNGs: two for a CSS pixel."""
+"""Dots per inch of PNGs, and of what is pixels inside an SVG: two for a CSS pixel."""
+
+
+def sharp_figure(width: float, height: float) -> Figure:
+    """Make an empty figure, its size in CSS pixels, that is sharp where it holds pixels."""
+    figure = new_figure(width, height)
+    figure.set_dpi(SHARPNESS)
+    return figure
 
 
 @dataclass(frozen=True)

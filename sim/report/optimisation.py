@@ -21,7 +21,7 @@ from sim.report import optimisation_figures as figures
 from sim.report.calibration import Row, Section, TableView
 from sim.report.finding import Drawn, Finding
 from sim.report.numbers import DASH, money_unit, percent, plain
-from sim.report.words import in_sentence, readable
+from sim.report.words import in_sentence, listed, readable
 from sim.types import F64
 
 MONEY: Final = ("npv", "incremental_margin", "spend", "cvar_5", "peak_funding", "worst_quarter")
@@ -295,9 +295,9 @@ class Optimisation:
         new = [self.levers[i] for i in np.flatnonzero((before == 0) & (after > 0))]
         said = []
         if gone:
-            said.append(f"Nothing is spent any more on {_listed(gone)}.")
+            said.append(f"Nothing is spent any more on {listed([*map(in_sentence, gone)])}.")
         if new:
-            said.append(f"New are {_listed(new)}.")
+            said.append(f"New are {listed([*map(in_sentence, new)])}.")
         most = int(np.argmax(after - before))
         if after[most] > before[most]:
             said.append(f"Most is added to {in_sentence(self.levers[most])}.")
@@ -357,8 +357,8 @@ class Optimisation:
         beaten = [self.plan_name(other) for other in self._others() if apart[other]
                   and _turned(self.verdict.gain(other, name), self.goal).mean > 0]  # fmt: skip
         equal = [self.plan_name(other) for other in self._others() if not apart[other]]
-        said = [f"Better than {_listed(beaten)}." if beaten else ""]
-        said += [f"Not to be told apart from {_listed(equal)} in "
+        said = [f"Better than {listed([*map(in_sentence, beaten)])}." if beaten else ""]
+        said += [f"Not to be told apart from {listed([*map(in_sentence, equal)])} in "
                  f"{plain(self.config.replications)} worlds." if equal else ""]  # fmt: skip
         picture = Drawn(
             "beside", figures.beside([self.plan_name(other) for other in names],
@@ -548,8 +548,3 @@ def _stage(origin: str) -> str:
 
 def _short(name: str) -> str:
     return name.removeprefix("Choice ")
-
-
-def _listed(names: Sequence[str]) -> str:
-    quoted = [in_sentence(name) for name in names]
-    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"

@@ -34,7 +34,7 @@ from sim.report import regret_figures as figures
 from sim.report.calibration import Row, Section, TableView
 from sim.report.finding import Drawn, Finding
 from sim.report.numbers import MoneyUnit, money_unit, percent, plain
-from sim.report.words import in_sentence, readable
+from sim.report.words import in_sentence, listed, readable
 from sim.sweep.analysis import Interval
 from sim.types import F64, QUARTERS_PER_YEAR, Against
 
@@ -324,7 +324,7 @@ class RegretReport:
             lead = f"In every future {self.choice(winners[0])} has the highest mean."
         else:
             told = [f"{self.choice(one)} in {int((best == one).sum())}" for one in winners]
-            lead = f"Of {len(best)} futures, the highest mean has {_listed(told)}."
+            lead = f"Of {len(best)} futures, the highest mean has {listed(told)}."
         bounds = gaps(self.payoffs)
         clear = sum(
             all(bounds.low[own, top, place] > 0 for own in range(len(self.choices)) if own != top)
@@ -374,7 +374,7 @@ class RegretReport:
         for name, target in self.found.settings.targets.items():
             bound = "at most" if name in LESS_IS_BETTER else "at least"
             told.append(f"{_outcome(name)} {bound} {self._target(name, target)}")
-        return f"Good enough is: {_listed(told)}."
+        return f"Good enough is: {listed(told)}."
 
     def _target(self, name: str, target: float) -> str:
         if name in AMOUNTS:
@@ -453,7 +453,7 @@ class RegretReport:
         if not worst.also:
             return ""
         also = [self.future(place) for place in worst.also]
-        told = _listed(also) if len(also) <= MOST_NAMES else f"{len(also)} others"
+        told = listed(also) if len(also) <= MOST_NAMES else f"{len(also)} others"
         return f", which cannot be told from {told}"
 
     def _spreads(self) -> Section:
@@ -612,7 +612,7 @@ class RegretReport:
             against = f" over {one.over}" if one.over else ""
             against += ", as a change against the start," if change else ""
             told.append(f"{_outcome(one.measure)}{of}{against} is {' and '.join(bounds)}")
-        return f"A plan goes on if {_listed(told)}, unless it has a gate of its own."
+        return f"A plan goes on if {listed(told)}, unless it has a gate of its own."
 
     # --- what may come, and how sure it is ---------------------------------------------------
 
@@ -742,10 +742,6 @@ def _future(name: str) -> str:
 
 def _outcome(name: str) -> str:
     return ABBREVIATED.get(name, name.replace("_", " "))
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 def _capital(text: str) -> str:

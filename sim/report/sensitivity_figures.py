@@ -24,11 +24,11 @@ from sim.report.figures import (
     RULE,
     STYLE,
     apart,
-    new_figure,
     plot_axes,
 )
-from sim.report.finding import SHARPNESS
+from sim.report.finding import sharp_figure
 from sim.report.numbers import percent
+from sim.report.sweep_figures import key
 from sim.report.sweep_words import Told, short
 from sim.sweep.analysis import Interval, Morris, Sobol
 
@@ -43,12 +43,6 @@ NAMED: Final = 8
 """Dots of the screening that have a name."""
 LEAST_NAMED: Final = 0.1
 """Size of an effect, beside the largest, from which its dot has one."""
-
-
-def _figure(width: float, height: float) -> Figure:
-    figure = new_figure(width, height)
-    figure.set_dpi(SHARPNESS)
-    return figure
 
 
 # --- curves --------------------------------------------------------------------------------------
@@ -77,7 +71,7 @@ def curves(
     width, height, left = (WIDE - 62) / columns, 236, 62
     low, high = _reach(response, outcome, [places[flip.assumption.path] for flip in shown])
     with rc_context(STYLE):
-        figure = _figure(WIDE, rows * height)
+        figure = sharp_figure(WIDE, rows * height)
         for number, flip in enumerate(shown):
             row, column = divmod(number, columns)
             ax = plot_axes(
@@ -172,7 +166,7 @@ def indices(found: Sobol, order: Sequence[str], labels: Mapping[str, str]) -> Fi
     """
     rows = [found.names.index(name) for name in (*order, WORLD)]
     with rc_context(STYLE):
-        figure = _figure(HALF, 66 + 38 * len(rows))
+        figure = sharp_figure(HALF, 66 + 38 * len(rows))
         ax = plot_axes(figure, 178, 56, 34, 28)
         _rows_axis(ax, len(rows))
         ends = [end for one in (*found.first, *found.total) for end in (one.value, one.high)]
@@ -188,7 +182,7 @@ def indices(found: Sobol, order: Sequence[str], labels: Mapping[str, str]) -> Fi
             _row_name(ax, -y, labels[found.names[j]], MUTED if luck else INK)
         ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: percent(value, 0)))
-        _key(figure, [("● alone", PLAN), ("◆ with others", TOTAL)], 178)
+        key(figure, [("● alone", PLAN), ("◆ with others", TOTAL)], 178)
     return figure
 
 
@@ -205,7 +199,7 @@ def worth(told: Told, names: Sequence[str], values: Sequence[Interval], most: fl
         What knowing all at once is worth: a line.
     """
     with rc_context(STYLE):
-        figure = _figure(HALF, 66 + 34 * len(names))
+        figure = sharp_figure(HALF, 66 + 34 * len(names))
         ax = plot_axes(figure, 178, 56, 34, 28)
         _rows_axis(ax, len(names))
         for y, (name, one) in enumerate(zip(names, values, strict=True)):
@@ -220,7 +214,7 @@ def worth(told: Told, names: Sequence[str], values: Sequence[Interval], most: fl
         ax.axvline(most, color=LOSS, linewidth=1.4)
         ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: told.number(value)))
-        _key(figure, [("one alone", PLAN), ("all at once", LOSS)], 178)
+        key(figure, [("one alone", PLAN), ("all at once", LOSS)], 178)
     return figure
 
 
@@ -247,15 +241,6 @@ def _row_name(ax: Axes, y: float, name: str, tone: str) -> None:
                     fontsize=LABEL)  # fmt: skip
 
 
-def _key(figure: Figure, items: Sequence[tuple[str, str]], left: float) -> None:
-    """Write what colours stand for along the top."""
-    width, height = (POINTS_PER_INCH * size for size in figure.get_size_inches())
-    for text, tone in items:
-        figure.text(left / width, 1 - 10 / height, text, color=tone, fontweight="bold",
-                    fontsize=LABEL + 0.5, va="top")  # fmt: skip
-        left += 8.2 * len(text) + 22
-
-
 # --- screening -----------------------------------------------------------------------------------
 
 
@@ -280,7 +265,7 @@ def screening(
     spreads, names = found.sigma[own], [found.names[place] for place in own]
     is_kept = np.array([name in kept for name in names])
     with rc_context(STYLE):
-        figure = _figure(WIDE, 400)
+        figure = sharp_figure(WIDE, 400)
         ax = plot_axes(figure, 62, 40, 40, 46)
         end_x = 1.25 * (float(sizes.max()) or 1.0)
         end_y = 1.2 * max(float(spreads.max()), 0.25 * end_x)
@@ -295,7 +280,7 @@ def screening(
             axis.set_major_formatter(FuncFormatter(lambda value, _: told.number(value)))
         ax.set_xlabel("mean size of the effect, μ*", loc="right", fontsize=LABEL)
         ax.set_title("its standard deviation, σ", loc="left", fontsize=LABEL, color=MUTED)
-        _key(figure, [("kept", PLAN), ("left out", BASELINE)], 240)
+        key(figure, [("kept", PLAN), ("left out", BASELINE)], 240)
     return figure
 
 

@@ -20,7 +20,7 @@ from sim.report import stress_figures as figures
 from sim.report.calibration import Row, Section, TableView
 from sim.report.finding import Drawn, Finding, write_finding
 from sim.report.numbers import DASH, MoneyUnit, money_unit, percent, plain
-from sim.report.words import in_sentence
+from sim.report.words import in_sentence, listed
 
 NAME: Final = "stress"
 TO: Final = " to "
@@ -85,7 +85,7 @@ class StressReport:
         if not top.tied:
             return (f"{self._title(top.name)} is the most robust: {under}, it "
                     f"{self._ends(worst.npv)}")  # fmt: skip
-        others = _listed([self._title(name) for name in top.tied])
+        others = listed([self._title(name) for name in top.tied])
         return (f"No plan is the most robust for sure: {self._title(top.name)} cannot be told "
                 f"apart from {others} under their worst shocks")  # fmt: skip
 
@@ -124,7 +124,7 @@ class StressReport:
                    f"apart from it under {plain(len(own) - ahead - behind)}.")  # fmt: skip
         idle = [self._title(plan) for plan in self.plans if plan not in self.active]
         if idle and self.active:
-            yield f"{_listed(idle)}: does what today's plan does, whatever happens; its value is 0."
+            yield f"{listed(idle)}: does what today's plan does, whatever happens; its value is 0."
         for shock, title in self.shocks.items():
             if self.active and not any(_moves(self.result.outcomes[plan, shock])
                                        for plan in self.active):  # fmt: skip
@@ -144,7 +144,7 @@ class StressReport:
                 unit = money_unit(left.values(), self.currency)
                 each = [f"{unit.full(money)} of {self._title(plan)}"
                         for plan, money in left.items()]  # fmt: skip
-                yield (f"{in_sentence(blow.title)}: {_listed(each)} would come after the last "
+                yield (f"{in_sentence(blow.title)}: {listed(each)} would come after the last "
                        "quarter and so is not spent.")  # fmt: skip
 
     def facts(self) -> Iterator[str]:
@@ -562,7 +562,7 @@ def _moves(outcome: Outcome) -> bool:
 def _parts(outcome: Outcome) -> str:
     """Name the parts of a combination that do not touch the plan."""
     missed = outcome.trial.missed
-    return f"without {_listed([*missed])}" if missed and outcome.trial.future else ""
+    return f"without {listed([*missed])}" if missed and outcome.trial.future else ""
 
 
 def _breach_text(breach: Breach) -> str:
@@ -584,9 +584,3 @@ def _budget(plan: Plan) -> float:
 
 def _bare(remark: str) -> str:
     return remark.rstrip(".")
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Return names as a sentence lists them."""
-    *before, last = names
-    return f"{', '.join(before)} and {last}" if before else last

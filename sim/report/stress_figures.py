@@ -26,10 +26,9 @@ from sim.report.figures import (
     PLAN,
     PLAN_COLOURS,
     STYLE,
-    new_figure,
     plot_axes,
 )
-from sim.report.finding import SHARPNESS
+from sim.report.finding import sharp_figure
 from sim.report.numbers import MoneyUnit
 from sim.report.sweep_figures import DIVERGING, HALF, WIDE
 from sim.types import F64
@@ -45,19 +44,13 @@ DARK: Final = 0.5
 """Brightness below which text on a colour is white."""
 
 
-def _figure(width: float, height: float) -> Figure:
-    figure = new_figure(width, height)
-    figure.set_dpi(SHARPNESS)
-    return figure
-
-
 # --- tornado -------------------------------------------------------------------------------------
 
 
 def tornado(outcomes: Sequence[Outcome], money: MoneyUnit) -> Figure:
     """Draw the change of a plan's mean net present value by each shock, the largest on top."""
     with rc_context(STYLE):
-        figure = _figure(HALF, 40 + ROW * len(outcomes))
+        figure = sharp_figure(HALF, 40 + ROW * len(outcomes))
         ax = plot_axes(figure, SHORT_NAMES, 16, 4, 34)
         ax.grid(visible=False, axis="y")
         ax.grid(visible=True, axis="x")
@@ -149,7 +142,7 @@ def squares(
     values = np.array([[cell.value for cell in row] for row in cells])
     most = float(np.nanmax(np.abs(values), initial=0.0)) or 1.0
     with rc_context(STYLE):
-        figure = _figure(WIDE, 58 + ROW * len(rows))
+        figure = sharp_figure(WIDE, 58 + ROW * len(rows))
         ax = plot_axes(figure, NAMES, 8, 50, 8)
         for i, row in enumerate(cells):
             for j, cell in enumerate(row):
@@ -215,7 +208,7 @@ def cash(shown: Sequence[tuple[str, Outcome]], money: MoneyUnit) -> Figure:
     rows, height, left = -(-len(shown) // columns), 262, 62
     width = (WIDE - left) / columns
     with rc_context(STYLE):
-        figure = _figure(WIDE, rows * height)
+        figure = sharp_figure(WIDE, rows * height)
         for place, (title, outcome) in enumerate(shown):
             row, column = divmod(place, columns)
             ax = plot_axes(

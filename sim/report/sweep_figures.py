@@ -26,10 +26,9 @@ from sim.report.figures import (
     RULE,
     STYLE,
     apart,
-    new_figure,
     plot_axes,
 )
-from sim.report.finding import SHARPNESS
+from sim.report.finding import sharp_figure
 from sim.report.numbers import percent
 from sim.report.sweep_words import Told, factor_label, share_text, short, value_text
 from sim.report.words import Words
@@ -59,12 +58,6 @@ ASCENDING: Final = LinearSegmentedColormap.from_list(
 )
 
 
-def _figure(width: float, height: float) -> Figure:
-    figure = new_figure(width, height)
-    figure.set_dpi(SHARPNESS)
-    return figure
-
-
 # --- main effects --------------------------------------------------------------------------------
 
 COLUMNS, PANELS = 4, 12
@@ -77,7 +70,7 @@ def effects(told: Told, shown: Sequence[Effect]) -> Figure:
     rows = -(-len(shown) // columns)
     width, height, left = (WIDE - 62) / columns, 206, 62
     with rc_context(STYLE):
-        figure = _figure(WIDE, rows * height)
+        figure = sharp_figure(WIDE, rows * height)
         low, high = _reach(shown)
         for place, effect in enumerate(shown):
             row, column = divmod(place, columns)
@@ -177,7 +170,7 @@ def sobol(words: Words, found: Sobol) -> Figure:
     """Draw each factor's first-order and total index with their intervals."""
     order = np.argsort([-one.value for one in found.total], kind="stable")[:PANELS]
     with rc_context(STYLE):
-        figure = _figure(HALF, 52 + 46 * len(order))
+        figure = sharp_figure(HALF, 52 + 46 * len(order))
         ax = plot_axes(figure, 156, 42, 34, 18)
         _bars_axis(ax, len(order))
         for y, j in enumerate(order):
@@ -188,7 +181,7 @@ def sobol(words: Words, found: Sobol) -> Figure:
         ax.set_xlim(0, 1.06 * max(ends))
         ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: percent(value, 0)))
-        _key(figure, [(words("mark.alone"), PLAN), (words("mark.with_others"), "#56B4E9")])
+        key(figure, [(words("mark.alone"), PLAN), (words("mark.with_others"), "#56B4E9")])
     return figure
 
 
@@ -198,7 +191,7 @@ def second(found: Sobol) -> Figure:
     names = [found.names[j] for j in order]
     n = len(names)
     with rc_context(STYLE):
-        figure = _figure(HALF, 52 + 46 * n)
+        figure = sharp_figure(HALF, 52 + 46 * n)
         ax = plot_axes(figure, 156, 12, 34, 18)
         _squares_axis(ax, [factor_label(name, 22) for name in names], n)
         most = max((one.value for one in found.second.values()), default=0) or 1.0
@@ -233,7 +226,7 @@ def morris(words: Words, told: Told, found: Morris) -> Figure:
     """Draw the mean size of each factor's elementary effects."""
     order = np.argsort([-one.value for one in found.mu_star], kind="stable")[:PANELS]
     with rc_context(STYLE):
-        figure = _figure(HALF, 34 + 34 * len(order))
+        figure = sharp_figure(HALF, 34 + 34 * len(order))
         ax = plot_axes(figure, 156, 58, 4, 26)
         _bars_axis(ax, len(order))
         for y, j in enumerate(order):
@@ -254,7 +247,7 @@ def spread(words: Words, told: Told, found: Morris) -> Figure:
     """Draw mean size and standard deviation of each factor's elementary effects."""
     sizes = np.array([one.value for one in found.mu_star])
     with rc_context(STYLE):
-        figure = _figure(HALF, max(34 + 34 * min(len(sizes), PANELS), 300))
+        figure = sharp_figure(HALF, max(34 + 34 * min(len(sizes), PANELS), 300))
         ax = plot_axes(figure, 58, 22, 30, 44)
         end_x = 1.3 * (float(sizes.max()) or 1.0)
         end_y = 1.25 * max(float(found.sigma.max()), 0.25 * end_x)
@@ -304,7 +297,7 @@ def _bar_name(ax: Axes, y: float, name: str) -> None:
                 linespacing=1.05)  # fmt: skip
 
 
-def _key(figure: Figure, items: Sequence[tuple[str, str]], left: float = 156) -> None:
+def key(figure: Figure, items: Sequence[tuple[str, str]], left: float = 156) -> None:
     """Write what colours stand for along the top."""
     width, height = (POINTS_PER_INCH * size for size in figure.get_size_inches())
     for text, tone in items:
@@ -324,7 +317,7 @@ def maps(told: Told, means: Means, shown: Sequence[tuple[str, Surface]]) -> Figu
     width = (WIDE - 86) / columns
     height = min(0.86 * width, 330) + 92
     with rc_context(STYLE):
-        figure = _figure(WIDE, height)
+        figure = sharp_figure(WIDE, height)
         norm, tones = _tones(told, means, [surface for _, surface in shown])
         for column, (note, surface) in enumerate(shown):
             left = 58 + column * width
@@ -429,7 +422,7 @@ def cross(told: Told, found: Crossed) -> Figure:
     """Draw the mean outcome by two factors as a table of squares."""
     rows, columns = found.mean.shape
     with rc_context(STYLE):
-        figure = _figure(WIDE, 66 + 34 * rows)
+        figure = sharp_figure(WIDE, 66 + 34 * rows)
         ax = plot_axes(figure, 170, 40, 8, 56)
         finite = found.mean[np.isfinite(found.mean)]
         low, high = float(finite.min()), float(finite.max())
@@ -493,7 +486,7 @@ def parallel(words: Words, told: Told, means: Means, shown: Sequence[Effect]) ->
     heights = np.column_stack([*(_heights(factor) for factor in factors), _outcome_heights(means)])
     tones = {"best": PLAN, "worst": LOSS, "rest": BASELINE}
     with rc_context(STYLE):
-        figure = _figure(WIDE, 410)
+        figure = sharp_figure(WIDE, 410)
         ax = plot_axes(figure, 60, 96, 76, 34)
         parts = drawn(means, told.better)
         _bundle(ax, heights[parts["rest"]], [BASELINE] * len(parts["rest"]), 0.6)
@@ -510,7 +503,7 @@ def parallel(words: Words, told: Told, means: Means, shown: Sequence[Effect]) ->
         for place, factor in enumerate(factors):
             _draw_axis(ax, place, factor_label(factor.name, 34), _marks(factor))
         _draw_axis(ax, len(factors), told.title, _outcome_marks(told, means), right=True)
-        _key(figure, [(words(f"mark.{name}"), tone) for name, tone in tones.items()], left=60)
+        key(figure, [(words(f"mark.{name}"), tone) for name, tone in tones.items()], left=60)
     return figure
 
 

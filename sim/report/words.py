@@ -6,7 +6,7 @@ sentences are whole templates, never glued from halves, because word order diffe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -610,6 +610,11 @@ def readable(name: str) -> str:
 def plan_title(folder: RunFolder, plan: str) -> str:
     """Return what a plan is called in running text."""
     return folder.title(plan) or readable(plan)
+
+
+def listed(parts: Sequence[str]) -> str:
+    """Return parts as a sentence lists them: "a, b and c"."""
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 def in_sentence(title: str) -> str:
